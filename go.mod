@@ -300,3 +300,8 @@ require (
 	nhooyr.io/websocket v1.8.17 // indirect
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
+
+tool (
+	github.com/cosmos/gogoproto/protoc-gen-gocosmos
+	honnef.co/go/tools/cmd/staticcheck
+)
