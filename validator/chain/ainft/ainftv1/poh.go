@@ -1,0 +1,20 @@
+package ainftv1
+
+import "github.com/vouchbox/vouch/validator/poh"
+
+// PoH gives the rules in the words of the protocol. It does not validate them.
+func (r Rules) PoH() poh.Rules {
+	out := poh.Rules{
+		Version:  r.Version,
+		Purposes: r.Purposes,
+		Rules:    make([]poh.Rule, len(r.Rules)),
+		Quorum:   r.Quorum,
+		Price:    r.Price.String(),
+		Deadline: r.DeadlineBlocks,
+		Split:    poh.Split{Owner: r.Split.Owner, Voters: r.Split.Voters, Worker: r.Split.Worker, Network: r.Split.Network},
+	}
+	for i, q := range r.Rules {
+		out.Rules[i] = poh.Rule{ID: q.Id, Text: q.Text, Kind: poh.RuleKind(q.Kind)}
+	}
+	return out
+}
