@@ -74,10 +74,16 @@ func (l *socketLink) exchange(ctx context.Context, command []byte) ([]byte, erro
 	stop := context.AfterFunc(ctx, func() { l.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	response, err := roundTrip(l.conn, command)
-	if err != nil && ctx.Err() != nil {
+	switch {
+	case err == nil:
+		return response, nil
+	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		// The socket's timer may fire a moment before the context's.
+		return nil, context.DeadlineExceeded
 	}
-	return response, err
+	return nil, err
 }
 
 func (l *socketLink) close() <-chan struct{} {

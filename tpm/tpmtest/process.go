@@ -41,6 +41,24 @@ type Process struct {
 // temporary directory of their own, because a unix socket path holds at most 107 bytes. ctx bounds the start only; the process runs until Stop or
 // Kill, or until this program dies.
 func Launch(ctx context.Context, dir string) (*Process, error) {
+	sockets, err := shortTemp()
+	if err != nil {
+		return nil, err
+	}
+	p, err := launchAt(ctx, dir, sockets)
+	if err != nil {
+		os.RemoveAll(sockets)
+		return nil, err
+	}
+	go func() {
+		<-p.done
+		os.RemoveAll(sockets)
+	}()
+	return p, nil
+}
+
+// launchAt is Launch with the sockets in a directory that the caller removes.
+func launchAt(ctx context.Context, dir, sockets string) (*Process, error) {
 	binary, err := exec.LookPath("swtpm")
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
@@ -49,14 +67,13 @@ func Launch(ctx context.Context, dir string) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	sockets, err := shortTemp()
-	if err != nil {
-		return nil, err
-	}
 	p := &Process{stateDir: state, socketDir: sockets, done: make(chan struct{})}
+	// A killed predecessor leaves its sockets, and nobody behind them.
+	os.Remove(p.Path())
+	os.Remove(p.Control())
 	p.cmd = exec.Command(binary, "socket", "--tpm2",
 		"--server", "type=unixio,path="+p.Path(),
-		"--ctrl", "type=unixio,path="+filepath.Join(sockets, "ctrl"),
+		"--ctrl", "type=unixio,path="+p.Control(),
 		"--tpmstate", "dir="+state,
 		"--flags", "not-need-init,startup-clear")
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
@@ -74,7 +91,6 @@ func Launch(ctx context.Context, dir string) (*Process, error) {
 		}
 	}()
 	if err := <-started; err != nil {
-		os.RemoveAll(sockets)
 		return nil, fmt.Errorf("tpmtest: start swtpm: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
@@ -88,6 +104,9 @@ func Launch(ctx context.Context, dir string) (*Process, error) {
 
 // Path is the unix socket for tpm.Open, and for tpm2-tools as "swtpm:path=" + Path().
 func (p *Process) Path() string { return filepath.Join(p.socketDir, "tpm") }
+
+// Control is the unix socket of swtpm's control channel, for swtpm_ioctl --unix. tpm2-tools look for it at this name.
+func (p *Process) Control() string { return p.Path() + ".ctrl" }
 
 // StateDir is where the TPM's seeds and NV memory are.
 func (p *Process) StateDir() string { return p.stateDir }
@@ -108,7 +127,6 @@ func (p *Process) Stop(ctx context.Context) error {
 		p.Kill()
 		return fmt.Errorf("tpmtest: swtpm did not end by itself and was killed: %w", ctx.Err())
 	}
-	os.RemoveAll(p.socketDir)
 	if shutdownErr != nil {
 		return fmt.Errorf("tpmtest: TPM2_Shutdown: %w", shutdownErr)
 	}
@@ -119,7 +137,6 @@ func (p *Process) Stop(ctx context.Context) error {
 func (p *Process) Kill() {
 	p.cmd.Process.Kill()
 	<-p.done
-	os.RemoveAll(p.socketDir)
 }
 
 // ready waits until the TPM answers a command.
@@ -186,7 +203,7 @@ func readFrame(r io.Reader) ([]byte, error) {
 // shortTemp makes a directory whose sockets have addressable names, wherever TMPDIR points.
 func shortTemp() (string, error) {
 	dir, err := os.MkdirTemp("", "swtpm")
-	if err == nil && len(filepath.Join(dir, "proxy")) <= maxSocketPath {
+	if err == nil && len(filepath.Join(dir, "tpm.ctrl")) <= maxSocketPath {
 		return dir, nil
 	}
 	if err == nil {
