@@ -29,12 +29,12 @@ type Device struct {
 	// turn holds one token; who has it may use the fields below.
 	turn   chan struct{}
 	socket bool
-	dirty  bool // a call ended badly: handles of it may still be loaded
 	closed bool
 }
 
 // Open reaches the TPM at path, a character device (/dev/tpmrm0) or a unix socket that carries raw TPM frames (swtpm), decided by what the
-// file is, and asks it who it is and whether it can do what the box needs. On a socket, where no kernel does it, it also sends TPM2_Startup.
+// file is, and asks it who it is and whether it can do what the box needs. On a socket, where no kernel does it, the Device also sends TPM2_Startup
+// when the TPM asks for it.
 //
 // Errors: ErrAbsent, ErrPermission, ErrBusy, ErrUnsupported, ErrNotStarted, ErrFailureMode, ErrTimeout, ErrDisconnected, ErrResponse.
 func Open(ctx context.Context, path string) (*Device, error) {
@@ -44,8 +44,6 @@ func Open(ctx context.Context, path string) (*Device, error) {
 	}
 	d := &Device{path: path, turn: make(chan struct{}, 1), socket: mode&fs.ModeSocket != 0}
 	d.turn <- struct{}{}
-	// A process that died with handles loaded leaves them behind on a socket.
-	d.dirty = d.socket
 	err = d.Do(ctx, func(t transport.TPM) error {
 		info, err := identify(t)
 		if err != nil {
@@ -112,22 +110,17 @@ func (d *Device) Do(ctx context.Context, fn func(t transport.TPM) error) error {
 			}()
 		}
 	}()
-	if d.dirty {
-		if err := d.recover(c); err != nil {
+	if d.socket {
+		if err := tidy(c); err != nil {
 			return explain(err)
 		}
-		d.dirty = false
 	}
-	// Until fn has come back well, assume it left something: this also covers a panic.
-	d.dirty = d.socket
-	if err := fn(c); err != nil {
-		if d.socket && c.broken == nil && sweep(c) == nil {
-			d.dirty = false
-		}
-		return explain(err)
+	err = fn(c)
+	if err != nil && d.socket && c.broken == nil {
+		// Other tools should find the TPM empty. If this fails, the next call tidies up, or tells why it cannot.
+		_ = sweep(c)
 	}
-	d.dirty = false
-	return nil
+	return explain(err)
 }
 
 func (d *Device) take(ctx context.Context) error {
@@ -142,8 +135,9 @@ func (d *Device) take(ctx context.Context) error {
 	}
 }
 
-// recover brings a TPM on a socket back to an empty, started state.
-func (d *Device) recover(t transport.TPM) error {
+// tidy brings a TPM on a socket to a started state with nothing loaded: a process that died, a call that broke and tools that expect a
+// resource manager all leave their handles behind, and a TPM has room for three.
+func tidy(t transport.TPM) error {
 	err := sweep(t)
 	if !errors.Is(err, tpm2.TPMRCInitialize) {
 		return err
@@ -154,10 +148,10 @@ func (d *Device) recover(t transport.TPM) error {
 	return sweep(t)
 }
 
-// sweep flushes what is loaded. Only for a TPM without a resource manager, whose single connection we hold: nobody else can be in the
-// middle of anything.
+// sweep flushes what is loaded. Only for a TPM without a resource manager: we hold its single connection, so nobody else is in the middle
+// of anything. Sessions saved by others stay.
 func sweep(t transport.TPM) error {
-	for _, first := range []tpm2.TPMHandle{firstTransient, firstHMACSession, firstPolicySession} {
+	for _, first := range []tpm2.TPMHandle{TransientObjects, LoadedSessions} {
 		handles, err := Handles(t, first)
 		if err != nil {
 			return err

@@ -9,11 +9,11 @@ import (
 	"github.com/google/go-tpm/tpm2/transport"
 )
 
-// Ranges of handles, by their first value: Part 2, section 7.2.
+// Ranges that Handles lists, by their first value: TPM_HT, Part 2, section 7.2. Loaded sessions of each kind are in the one range; sessions whose
+// context somebody saved are in another, 0x03000000.
 const (
-	firstHMACSession   tpm2.TPMHandle = 0x02000000
-	firstPolicySession tpm2.TPMHandle = 0x03000000
-	firstTransient     tpm2.TPMHandle = 0x80000000
+	LoadedSessions   tpm2.TPMHandle = 0x02000000
+	TransientObjects tpm2.TPMHandle = 0x80000000
 )
 
 // Info is what a TPM says about itself (TPM_PT_FIXED, Part 2, section 6.13). It is not authenticated: attestation proves a TPM, this only names it.
@@ -117,8 +117,7 @@ func properties(t transport.TPM, first, last tpm2.TPMPT) (map[tpm2.TPMPT]uint32,
 	return values, nil
 }
 
-// Handles lists the loaded handles from first upwards in its range: 0x80000000 transient objects, 0x02000000 HMAC sessions,
-// 0x03000000 policy sessions, 0x81000000 persistent objects.
+// Handles lists up to 64 handles in use, from first upwards in its range.
 func Handles(t transport.TPM, first tpm2.TPMHandle) ([]tpm2.TPMHandle, error) {
 	rsp, err := tpm2.GetCapability{Capability: tpm2.TPMCapHandles, Property: uint32(first), PropertyCount: 64}.Execute(t)
 	if err != nil {
