@@ -30,8 +30,7 @@ type Device interface {
 
 // Options tune Create.
 type Options struct {
-	// Auth must be proved for each signature, if not empty: at most 32 bytes, without trailing zeros (the TPM drops them). Wrong values count
-	// towards the TPM's lockout.
+	// Auth must be proved for each signature, if not empty: 1 to 32 bytes, none of them zero. Wrong values count towards the TPM's lockout.
 	Auth []byte
 	// Parent is the name of the storage root key recorded at enrolment (tpm.PrimaryName); another one is refused with ErrOtherTPM. Nil accepts
 	// the TPM as it is, right for the first meeting only.
@@ -198,8 +197,9 @@ func checkAuth(auth []byte) error {
 	if len(auth) > maxAuth {
 		return fmt.Errorf("%w: %d bytes, at most %d fit", ErrAuth, len(auth), maxAuth)
 	}
-	if len(auth) > 0 && auth[len(auth)-1] == 0 {
-		return fmt.Errorf("%w: it ends with a zero byte, which a TPM drops", ErrAuth)
+	// A TPM drops trailing zeros, and go-tpm 0.9.8 (hmacKeyFromAuthValue) takes the first zero byte for trailing.
+	if bytes.IndexByte(auth, 0) >= 0 {
+		return fmt.Errorf("%w: it contains a zero byte, which is not allowed", ErrAuth)
 	}
 	return nil
 }

@@ -303,7 +303,7 @@ func TestAuthorization(t *testing.T) {
 			t.Errorf("the authorization crossed the wire in the clear: %x", e.Command)
 		}
 	}
-	for _, bad := range [][]byte{make([]byte, 33), []byte("zero\x00")} {
+	for _, bad := range [][]byte{make([]byte, 33), []byte("zero\x00"), []byte("ze\x00ro")} {
 		if _, err := k.WithAuth(bad); !errors.Is(err, key.ErrAuth) {
 			t.Errorf("WithAuth(%q): %v, want ErrAuth", bad, err)
 		}

@@ -154,12 +154,17 @@ func template() tpm2.TPMTPublic {
 	}
 }
 
-// authorization is the TPM's form of a purpose. A TPM drops trailing zeros of authorization values, so the last byte is never zero.
+// authorization is the TPM's form of a purpose. A TPM drops trailing zeros of authorization values, and go-tpm 0.9.8 (hmacKeyFromAuthValue) takes
+// the first zero byte for trailing, so there is none: what that costs in strength is far below one bit.
 func authorization(purpose []byte) []byte {
 	h := sha256.New()
 	h.Write([]byte("vouch/tpm/seal context v1\x00"))
 	h.Write(purpose)
 	auth := h.Sum(nil)
-	auth[len(auth)-1] |= 1
+	for i := range auth {
+		if auth[i] == 0 {
+			auth[i] = 1
+		}
+	}
 	return auth
 }
