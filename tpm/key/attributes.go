@@ -132,3 +132,14 @@ func uncompressed(p *tpm2.TPMSECCPoint) ([]byte, error) {
 	y.FillBytes(out[33:])
 	return out, nil
 }
+
+// compress is SEC 1, section 2.3.3: 0x02 for an even y, 0x03 for an odd one, then x.
+func compress(pub *ecdsa.PublicKey) (out [33]byte, err error) {
+	full, err := pub.Bytes()
+	if err != nil {
+		return out, fmt.Errorf("%w: point: %w", ErrAttributes, err)
+	}
+	out[0] = 2 | full[64]&1
+	copy(out[1:], full[1:33])
+	return out, nil
+}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -81,6 +80,7 @@ type Key struct {
 	blob       Blob
 	auth       []byte
 	public     *ecdsa.PublicKey
+	compressed [33]byte
 	attributes Attributes
 }
 
@@ -93,7 +93,10 @@ func Load(ctx context.Context, dev Device, b Blob) (*Key, error) {
 	k := &Key{dev: dev, blob: b}
 	err := k.withLoaded(ctx, func(_ transport.TPM, _ tpm.Primary, o tpm.Object) error {
 		var err error
-		k.public, k.attributes, err = publicKey(o.Public)
+		if k.public, k.attributes, err = publicKey(o.Public); err != nil {
+			return err
+		}
+		k.compressed, err = compress(k.public)
 		return err
 	})
 	if err != nil {
@@ -122,9 +125,7 @@ func (k *Key) Public() crypto.PublicKey {
 }
 
 // Compressed is the public key in SEC 1 compressed form: 0x02 or 0x03, then x.
-func (k *Key) Compressed() [33]byte {
-	return [33]byte(elliptic.MarshalCompressed(elliptic.P256(), k.public.X, k.public.Y))
-}
+func (k *Key) Compressed() [33]byte { return k.compressed }
 
 // Sign implements crypto.Signer: an ASN.1 DER ECDSA signature with low s. The TPM has its own random numbers, so rand is not read; opts must
 // say SHA-256.

@@ -33,8 +33,10 @@ type Process struct {
 	cmd       *exec.Cmd
 	stateDir  string
 	socketDir string
-	done      chan struct{} // closed when the process has ended
-	output    bytes.Buffer  // read only after done
+	// ownSockets tells to remove socketDir at the end.
+	ownSockets bool
+	done       chan struct{} // closed when the process has ended
+	output     bytes.Buffer  // read only after done
 }
 
 // Launch starts swtpm with its state in dir, an existing directory, and returns when it has answered a command. The sockets live in a short
@@ -50,10 +52,7 @@ func Launch(ctx context.Context, dir string) (*Process, error) {
 		os.RemoveAll(sockets)
 		return nil, err
 	}
-	go func() {
-		<-p.done
-		os.RemoveAll(sockets)
-	}()
+	p.ownSockets = true
 	return p, nil
 }
 
@@ -127,6 +126,7 @@ func (p *Process) Stop(ctx context.Context) error {
 		p.Kill()
 		return fmt.Errorf("tpmtest: swtpm did not end by itself and was killed: %w", ctx.Err())
 	}
+	p.clean()
 	if shutdownErr != nil {
 		return fmt.Errorf("tpmtest: TPM2_Shutdown: %w", shutdownErr)
 	}
@@ -137,6 +137,13 @@ func (p *Process) Stop(ctx context.Context) error {
 func (p *Process) Kill() {
 	p.cmd.Process.Kill()
 	<-p.done
+	p.clean()
+}
+
+func (p *Process) clean() {
+	if p.ownSockets {
+		os.RemoveAll(p.socketDir)
+	}
 }
 
 // ready waits until the TPM answers a command.
