@@ -124,7 +124,7 @@ type request struct {
 	args    []byte
 	want    []int
 	timeout time.Duration
-	once    bool // not safe to repeat
+	once    bool // not safe to repeat, unless the module says that it did not understand
 }
 
 // lock takes the line for one command.
@@ -170,7 +170,7 @@ func (d *Dev) locked(ctx context.Context, r request) ([]byte, error) {
 			if _, err := d.locked(ctx, d.verifyRequest()); err != nil {
 				return nil, err
 			}
-		case r.once || try >= d.cfg.Retries || !repeatable(err):
+		case try >= d.cfg.Retries || !repeatable(err) || r.once && !errors.Is(err, CodePacket):
 			return nil, err
 		default:
 			try++
@@ -292,14 +292,18 @@ func (d *Dev) recover(ctx context.Context) error {
 	if err := d.send(request{ins: InsReadParams}); err != nil {
 		return err
 	}
+	end := time.Now().Add(d.cfg.DrainTimeout)
 	for deadline := time.Now().Add(d.cfg.CommandTimeout); ; {
-		reply, err := d.ack(ctx, deadline)
+		p, err := d.packet(ctx, deadline)
 		switch {
-		case errors.Is(err, ErrChecksum):
-			continue
-		case err != nil:
+		case err != nil && !errors.Is(err, ErrChecksum):
 			return err
-		case len(reply) == paramsReply, Code(reply[0]) == CodeVerify:
+		case err != nil || p.ID != IDAck:
+			// The rest of a picture, with pauses in it that looked like silence.
+			if deadline = time.Now().Add(d.cfg.CommandTimeout); deadline.After(end) {
+				deadline = end
+			}
+		case len(p.Payload) == paramsReply, len(p.Payload) > 0 && Code(p.Payload[0]) == CodeVerify:
 			return nil
 		}
 	}
