@@ -68,7 +68,9 @@ func (s *R503) execute(ins r503.Instruction, args []byte) (r503.Code, []byte) {
 	if !s.verified && ins != r503.InsVerifyPassword && ins != r503.InsHandshake {
 		return r503.CodeVerify, nil
 	}
-	if len(args) != arguments(ins) {
+	if n, known := arguments(ins); !known {
+		return r503.CodeUnsupported, nil
+	} else if n != len(args) {
 		return r503.CodePacket, nil
 	}
 	switch ins {
@@ -104,24 +106,24 @@ func (s *R503) execute(ins r503.Instruction, args []byte) (r503.Code, []byte) {
 		s.buffer = nil
 	case r503.InsEcho:
 		return 0x55, nil
-	case r503.InsCheckSensor, r503.InsCancel, r503.InsHandshake, r503.InsSleep:
-	default:
-		return r503.CodeUnsupported, nil
 	}
 	return r503.CodeOK, nil
 }
 
-// arguments is how many bytes follow the instruction.
-func arguments(ins r503.Instruction) int {
+// arguments is how many bytes follow an instruction that the module knows.
+func arguments(ins r503.Instruction) (int, bool) {
 	switch ins {
 	case r503.InsVerifyPassword, r503.InsSetPassword, r503.InsAura:
-		return 4
+		return 4, true
 	case r503.InsSetParam:
-		return 2
+		return 2, true
 	case r503.InsFeatures:
-		return 1
+		return 1, true
+	case r503.InsCapture, r503.InsUploadImage, r503.InsEmpty, r503.InsReadParams, r503.InsTemplateCount, r503.InsCancel, r503.InsSleep,
+		r503.InsCheckSensor, r503.InsReadProduct, r503.InsSoftReset, r503.InsHandshake, r503.InsEcho:
+		return 0, true
 	}
-	return 0
+	return 0, false
 }
 
 func (s *R503) capture() r503.Code {
