@@ -14,6 +14,7 @@ type Status struct {
 	Humans   []Human   `json:"humans"`
 	GPU      GPU       `json:"gpu"`
 	Problems []Problem `json:"problems"` // what is wrong now, worst first
+	Audit    AuditHead `json:"audit"`
 	Now      time.Time `json:"now"`
 }
 
@@ -208,7 +209,7 @@ type Enrolment struct {
 // EnrolRequest starts an enrolment.
 type EnrolRequest struct {
 	Name string `json:"name"`
-	// Consent is the digest of the consent text that the person agreed to.
+	// Consent is true when the person agreed to the consent text that was on the screen.
 	Consent bool `json:"consent"`
 }
 
@@ -222,6 +223,12 @@ type Entry struct {
 	Hash   string            `json:"hash"`
 }
 
+// AuditHead is the newest entry of the audit log; Seq is 0 while the log is empty.
+type AuditHead struct {
+	Seq  uint64 `json:"seq"`
+	Hash string `json:"hash"`
+}
+
 // Event is one server-sent event: exactly one of the pointers is set, by Kind.
 type Event struct {
 	Kind      string     `json:"kind"` // status, queue, ceremony, enrolment
@@ -230,22 +237,3 @@ type Event struct {
 	Ceremony  *Ceremony  `json:"ceremony,omitempty"`
 	Enrolment *Enrolment `json:"enrolment,omitempty"`
 }
-
-// Problem types of RFC 9457 that callers act on; Code in the body.
-const (
-	CodeNotFound = "not-found"
-	CodeInvalid  = "invalid"
-	CodeConflict = "conflict" // another ceremony, a changed digest, too early
-	CodeBlocked  = "blocked"  // this request cannot be answered; the detail says why
-	CodeUnready  = "unready"  // sensor, TPM or chain is not there
-)
-
-// Error is a problem+json body.
-type Error struct {
-	Status int    `json:"status"`
-	Code   string `json:"code"`
-	Title  string `json:"title"`
-	Detail string `json:"detail"` // what happened and what to do
-}
-
-func (e *Error) Error() string { return e.Title + ": " + e.Detail }
