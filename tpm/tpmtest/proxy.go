@@ -15,12 +15,12 @@ import (
 type Action int
 
 const (
-	Drop    Action = iota // close the connection instead of answering
-	Hold                  // never answer, and leave the connection open
-	Delay                 // answer after Fault.Wait
-	Corrupt               // invert the byte at Fault.Offset, counted from the end if negative
-	Replace               // answer Fault.Response without asking the TPM
-	Substitute            // ask the TPM, then answer Fault.Response instead
+	Drop       Action = iota // close the connection instead of answering
+	Hold                     // never answer, and leave the connection open
+	Delay                    // answer after Fault.Wait
+	Corrupt                  // invert the byte at Fault.Offset, counted from the end if negative
+	Replace                  // answer Fault.Response without asking the TPM
+	Substitute               // ask the TPM, then answer Fault.Response instead
 )
 
 // Fault hits one response.
