@@ -160,9 +160,13 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 		t.Errorf("a silent TPM held Open for %v", took)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	start = time.Now()
 	time.AfterFunc(patience/10, cancel)
 	if _, err := tpm.Open(ctx, proxy.Path()); !errors.Is(err, context.Canceled) {
 		t.Errorf("Open after cancel: %v", err)
+	}
+	if took := time.Since(start); took > patienceLimit {
+		t.Errorf("a silent TPM held Open for %v after cancel", took)
 	}
 }
 
@@ -340,6 +344,26 @@ func TestBrokenExchanges(t *testing.T) {
 				t.Errorf("handles left: %v", h)
 			}
 		})
+	}
+}
+
+func TestABrokenConnectionStaysBroken(t *testing.T) {
+	proxy := tpmtest.NewProxy(t, tpmtest.Start(t).Path())
+	dev := open(t, proxy.Path())
+	err := dev.Do(within(t, time.Minute), func(tp transport.TPM) error {
+		proxy.Inject(tpmtest.Fault{N: 1, Action: tpmtest.Corrupt, Offset: 2})
+		first := ask(tp)
+		if !errors.Is(first, tpm.ErrResponse) {
+			t.Errorf("corrupt size: %v, want ErrResponse", first)
+		}
+		// Where the next answer starts is unknown now, so nothing more may be read.
+		if second := ask(tp); !errors.Is(second, tpm.ErrResponse) {
+			t.Errorf("next command on the same connection: %v, want ErrResponse", second)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

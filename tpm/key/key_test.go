@@ -20,6 +20,7 @@ import (
 
 	"github.com/google/go-tpm/tpm2"
 	"github.com/google/go-tpm/tpm2/transport"
+	"github.com/google/go-tpm/tpm2/transport/linuxudstpm"
 
 	"github.com/vouchbox/vouch/tpm"
 	"github.com/vouchbox/vouch/tpm/key"
@@ -184,6 +185,29 @@ func TestKeySurvivesRestart(t *testing.T) {
 	// A Key made before the restart holds nothing that the restart could break.
 	if _, err := k.SignCompact(within(t, time.Minute), [32]byte{1}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestSigningLeavesNothingLoaded(t *testing.T) {
+	sw := tpmtest.Start(t)
+	k, _ := newKey(t, open(t, sw.Path()), key.Options{})
+	for range 10 {
+		if _, err := k.SignCompact(within(t, time.Minute), [32]byte{1}); err != nil {
+			t.Fatal(err)
+		}
+		// Past the Device, which would tidy up what it should find.
+		direct, err := linuxudstpm.Open(sw.Path())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, first := range []tpm2.TPMHandle{tpm.TransientObjects, tpm.LoadedSessions} {
+			if h, err := tpm.Handles(direct, first); err != nil || len(h) != 0 {
+				t.Fatalf("handles left: %x, %v", h, err)
+			}
+		}
+		if err := direct.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

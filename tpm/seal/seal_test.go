@@ -3,6 +3,7 @@ package seal_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -96,7 +97,7 @@ func TestOtherPurpose(t *testing.T) {
 	}
 	// The TPM itself refused: its answer to Unseal carries no data.
 	for _, e := range proxy.Exchanges() {
-		if tpm2.TPMCC(e.Command[8])<<8|tpm2.TPMCC(e.Command[9]) == tpm2.TPMCCUnseal && len(e.Response) != 10 {
+		if binary.BigEndian.Uint32(e.Command[6:]) == uint32(tpm2.TPMCCUnseal) && len(e.Response) != 10 {
 			t.Errorf("refused Unseal answered %x", e.Response)
 		}
 	}
@@ -135,6 +136,32 @@ func TestOtherTPM(t *testing.T) {
 	}
 	if _, err := seal.New(two).Unseal(within(t, time.Minute), w.Encode(kind, 1), []byte("p")); !errors.Is(err, seal.ErrCorrupt) {
 		t.Errorf("with a rewritten root: %v, want ErrCorrupt", err)
+	}
+}
+
+// Something on the bus that presents the recorded root's public part, in front of a TPM that is not it.
+func TestInterposerWithTheRecordedName(t *testing.T) {
+	genuine := tpmtest.NewProxy(t, tpmtest.Start(t).Path())
+	name, err := tpm.PrimaryName(within(t, time.Minute), open(t, genuine.Path()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const createPrimary = uint32(tpm2.TPMCCCreatePrimary)
+	var replay []byte
+	for _, e := range genuine.Exchanges() {
+		if binary.BigEndian.Uint32(e.Command[6:]) == createPrimary {
+			replay = e.Response
+		}
+	}
+	interposer := tpmtest.NewProxy(t, tpmtest.Start(t).Path())
+	dev := open(t, interposer.Path())
+	interposer.Inject(tpmtest.Fault{Command: createPrimary, Action: tpmtest.Substitute, Response: replay})
+	if got, err := tpm.PrimaryName(within(t, time.Minute), dev); err != nil || got != name {
+		t.Fatalf("the interposer does not even look right: %v, %v", got, err)
+	}
+	blob, err := seal.New(dev).Pinned(name).Seal(within(t, time.Minute), []byte("secret"), nil)
+	if err == nil {
+		t.Errorf("sealed to an interposer: %x", blob)
 	}
 }
 
@@ -181,15 +208,32 @@ func TestCorruptBlob(t *testing.T) {
 	}
 }
 
-func TestAKeyIsNoSecret(t *testing.T) {
+func TestForeignObjects(t *testing.T) {
 	dev := open(t, tpmtest.Start(t).Path())
 	b, err := key.Create(within(t, time.Minute), dev, key.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	disguised := tpm.Wrapped{Parent: b.Parent(), Public: b.Public(), Private: b.Private()}.Encode(kind, 1)
-	if _, err := seal.New(dev).Unseal(within(t, time.Minute), disguised, nil); !errors.Is(err, seal.ErrCorrupt) {
-		t.Errorf("Unseal of a key: %v, want ErrCorrupt", err)
+	signing := tpm.Wrapped{Parent: b.Parent(), Public: b.Public(), Private: b.Private()}
+	var duplicable tpm.Wrapped
+	err = dev.Do(within(t, time.Minute), func(tp transport.TPM) error {
+		return tpm.WithPrimary(tp, func(p tpm.Primary) (err error) {
+			duplicable, err = tpm.Create(tp, p, tpm2.TPMTPublic{
+				Type: tpm2.TPMAlgKeyedHash, NameAlg: tpm2.TPMAlgSHA256,
+				ObjectAttributes: tpm2.TPMAObject{UserWithAuth: true, NoDA: true},
+				Parameters:       tpm2.NewTPMUPublicParms(tpm2.TPMAlgKeyedHash, &tpm2.TPMSKeyedHashParms{Scheme: tpm2.TPMTKeyedHashScheme{Scheme: tpm2.TPMAlgNull}}),
+			}, tpm2.TPMSSensitiveCreate{Data: tpm2.NewTPMUSensitiveCreate(&tpm2.TPM2BSensitiveData{Buffer: []byte("known elsewhere")})})
+			return err
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, w := range map[string]tpm.Wrapped{"signing key": signing, "duplicable data": duplicable} {
+		_, err := seal.New(dev).Unseal(within(t, time.Minute), w.Encode(kind, 1), nil)
+		if !errors.Is(err, seal.ErrCorrupt) || errors.Is(err, seal.ErrContext) {
+			t.Errorf("%s: %v, want ErrCorrupt", name, err)
+		}
 	}
 }
 

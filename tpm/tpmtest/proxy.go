@@ -15,11 +15,12 @@ import (
 type Action int
 
 const (
-	Drop    Action = iota // close the connection instead of answering
-	Hold                  // never answer, and leave the connection open
-	Delay                 // answer after Fault.Wait
-	Corrupt               // invert the byte at Fault.Offset, counted from the end if negative
-	Replace               // answer Fault.Response instead, without asking the TPM
+	Drop       Action = iota // close the connection instead of answering
+	Hold                     // never answer, and leave the connection open
+	Delay                    // answer after Fault.Wait
+	Corrupt                  // invert the byte at Fault.Offset, counted from the end if negative
+	Replace                  // answer Fault.Response without asking the TPM
+	Substitute               // ask the TPM, then answer Fault.Response instead
 )
 
 // Fault hits one response.
@@ -151,6 +152,8 @@ func (p *Proxy) serve(client net.Conn) {
 				case <-p.closed:
 					return
 				}
+			case Substitute:
+				rsp = fault.Response
 			case Corrupt:
 				rsp[(fault.Offset+len(rsp))%len(rsp)] ^= 0xff
 			}
