@@ -109,7 +109,7 @@ func TestPublishedVectors(t *testing.T) {
 		{"EF01 FFFFFFFF 01 0003 01 0006", "EF01 FFFFFFFF 07 0003 01 000B"},                                                                             // wrong sum
 		{"EF01 FFFFFFFF 01 0007 13 00000001 001C", "EF01 FFFFFFFF 07 0003 13 001D"},                                                                    // wrong password
 		{"55 EF01 00000000 01 0003 01 0005 EF01 FFFFFFFF 01 0003 1D 0021", "EF01 FFFFFFFF 07 0005 00 0000 000C"},                                       // noise, other address
-		{"EF01 FFFFFFFF 01 0007 35 03 00 01 00 0040", "EF01 FFFFFFFF 07 0003 00 000A"},                                                                 // AuraLedConfig
+		{"EF01 FFFFFFFF 01 0007 35 03 00 01 00 0041", "EF01 FFFFFFFF 07 0003 00 000A"},                                                                 // AuraLedConfig
 		{"EF01 FFFFFFFF 01 0005 0E 06 03 001D EF01 FFFFFFFF 01 0005 0E 06 04 001E", "EF01 FFFFFFFF 07 0003 00 000A" + "EF01 FFFFFFFF 07 0003 1B 0025"}, // SetSysPara
 		{"EF01 FFFFFFFF 01 0003 3D 0041", "EF01 FFFFFFFF 07 0003 00 000A 55"},                                                                          // SoftRst
 	} {
