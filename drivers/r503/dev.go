@@ -119,7 +119,7 @@ func (d *Dev) optional(ctx context.Context, err error) error {
 	return err
 }
 
-// request is one command. want is the length of a good reply with its code, 0 for any.
+// request is one command. want lists the lengths that a good reply may have, its code included; none means any.
 type request struct {
 	ins     Instruction
 	args    []byte
