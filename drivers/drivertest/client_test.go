@@ -13,26 +13,30 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vouchbox/vouch/drivers/line"
 	"github.com/vouchbox/vouch/drivers/r503"
 )
 
+// The touch line of package line is what r503 asks for; neither package knows the other.
+var _ r503.TouchLine = (*line.Input)(nil)
+
 // foreign is a client that was written from the manual and shares no code with package r503.
 type foreign struct {
-	t    *testing.T
-	line *os.File
+	t   *testing.T
+	tty *os.File
 }
 
 func dial(t *testing.T, path string) foreign {
 	t.Helper()
-	line, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	tty, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { line.Close() })
-	if err := line.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	t.Cleanup(func() { tty.Close() })
+	if err := tty.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	return foreign{t, line}
+	return foreign{t, tty}
 }
 
 func (f foreign) write(frame string) {
@@ -41,7 +45,7 @@ func (f foreign) write(frame string) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if _, err := f.line.Write(b); err != nil {
+	if _, err := f.tty.Write(b); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -53,7 +57,7 @@ func (f foreign) expect(frame string) {
 		f.t.Fatal(err)
 	}
 	got := make([]byte, len(want))
-	if _, err := io.ReadFull(f.line, got); err != nil {
+	if _, err := io.ReadFull(f.tty, got); err != nil {
 		f.t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
@@ -65,14 +69,14 @@ func (f foreign) expect(frame string) {
 func (f foreign) packet() (byte, []byte) {
 	f.t.Helper()
 	head := make([]byte, 9)
-	if _, err := io.ReadFull(f.line, head); err != nil {
+	if _, err := io.ReadFull(f.tty, head); err != nil {
 		f.t.Fatal(err)
 	}
 	if binary.BigEndian.Uint16(head) != 0xEF01 {
 		f.t.Fatalf("header %X", head)
 	}
 	rest := make([]byte, binary.BigEndian.Uint16(head[7:]))
-	if _, err := io.ReadFull(f.line, rest); err != nil {
+	if _, err := io.ReadFull(f.tty, rest); err != nil {
 		f.t.Fatal(err)
 	}
 	sum := 0
@@ -109,7 +113,7 @@ func TestPublishedVectors(t *testing.T) {
 		{"EF01 FFFFFFFF 01 0003 01 0006", "EF01 FFFFFFFF 07 0003 01 000B"},                                                                             // wrong sum
 		{"EF01 FFFFFFFF 01 0007 13 00000001 001C", "EF01 FFFFFFFF 07 0003 13 001D"},                                                                    // wrong password
 		{"55 EF01 00000000 01 0003 01 0005 EF01 FFFFFFFF 01 0003 1D 0021", "EF01 FFFFFFFF 07 0005 00 0000 000C"},                                       // noise, other address
-		{"EF01 FFFFFFFF 01 0007 35 03 00 01 00 0040", "EF01 FFFFFFFF 07 0003 00 000A"},                                                                 // AuraLedConfig
+		{"EF01 FFFFFFFF 01 0007 35 03 00 01 00 0041", "EF01 FFFFFFFF 07 0003 00 000A"},                                                                 // AuraLedConfig
 		{"EF01 FFFFFFFF 01 0005 0E 06 03 001D EF01 FFFFFFFF 01 0005 0E 06 04 001E", "EF01 FFFFFFFF 07 0003 00 000A" + "EF01 FFFFFFFF 07 0003 1B 0025"}, // SetSysPara
 		{"EF01 FFFFFFFF 01 0003 3D 0041", "EF01 FFFFFFFF 07 0003 00 000A 55"},                                                                          // SoftRst
 	} {
@@ -214,13 +218,13 @@ func TestExclusiveModeIsTakenBack(t *testing.T) {
 	t.Parallel()
 	sim := newModule(t, DefaultConfig())
 	c := dial(t, sim.Path())
-	if err := control(c.line, func(fd int) error { return unix.IoctlSetInt(fd, unix.TIOCEXCL, 0) }); err != nil {
+	if err := control(c.tty, func(fd int) error { return unix.IoctlSetInt(fd, unix.TIOCEXCL, 0) }); err != nil {
 		t.Fatal(err)
 	}
 	c.write("EF01 FFFFFFFF 01 0003 40 0044")
 	c.expect("EF01 FFFFFFFF 07 0003 00 000A")
 	var exclusive int
-	if err := control(c.line, func(fd int) (err error) { exclusive, err = unix.IoctlGetInt(fd, unix.TIOCGEXCL); return err }); err != nil || exclusive != 0 {
+	if err := control(c.tty, func(fd int) (err error) { exclusive, err = unix.IoctlGetInt(fd, unix.TIOCGEXCL); return err }); err != nil || exclusive != 0 {
 		t.Errorf("exclusive %d, %v", exclusive, err)
 	}
 }

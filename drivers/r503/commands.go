@@ -136,7 +136,14 @@ func (d *Dev) readProduct(ctx context.Context) (*Product, error) {
 	if err != nil {
 		return nil, err
 	}
-	text := func(b []byte) string { return strings.Trim(string(b), "\x00\xff ") }
+	text := func(b []byte) string {
+		return strings.TrimSpace(strings.Map(func(r rune) rune {
+			if r < ' ' || r > '~' {
+				return -1
+			}
+			return r
+		}, string(b)))
+	}
 	return &Product{
 		Model:    text(b[:16]),
 		Batch:    text(b[16:20]),
@@ -167,17 +174,20 @@ func (d *Dev) VerifyPassword(ctx context.Context) error {
 // SetPassword changes the password of the module for good. Danger: a module whose password is lost cannot be used or reset by any
 // means. The box leaves it at zero, because the password crosses the wire in clear and protects nothing.
 func (d *Dev) SetPassword(ctx context.Context, password uint32) error {
-	_, err := d.do(ctx, request{
+	r := request{
 		ins:     InsSetPassword,
 		args:    binary.BigEndian.AppendUint32(nil, password),
 		want:    []int{1},
 		timeout: d.cfg.CaptureTimeout,
 		once:    true,
-	})
-	if err == nil {
-		d.cfg.Password = password
 	}
-	return err
+	return d.alone(ctx, r.ins, func() error {
+		_, err := d.locked(ctx, r)
+		if err == nil {
+			d.cfg.Password = password
+		}
+		return err
+	})
 }
 
 // SetPacketSize sets the payload of data packets: 32, 64, 128 or 256 bytes. The module keeps it.
@@ -189,40 +199,40 @@ func (d *Dev) SetPacketSize(ctx context.Context, size int) error {
 	return d.simple(ctx, InsSetParam, d.cfg.CaptureTimeout, 6, code)
 }
 
-// SetBaud changes the rate of module and line, which has to be a BaudSetter, and checks that they still understand each other.
-// If they do not, the line goes back to where it was. The module keeps the rate.
+// SetBaud changes the rate of module and line, which has to be a BaudSetter, and checks that they still understand each other. If
+// they do not, the line goes back to where it was and the error is ErrUnsupported. The module keeps the rate.
 func (d *Dev) SetBaud(ctx context.Context, baud int) error {
 	n, err := baudCode(baud)
 	if err != nil {
 		return err
 	}
-	setter, ok := d.port.(BaudSetter)
+	line, ok := d.port.(BaudSetter)
 	if !ok {
-		return fmt.Errorf("r503: the rate of this port cannot be changed: %w", errors.ErrUnsupported)
+		return fmt.Errorf("r503: the rate of this port cannot be changed: %w", ErrUnsupported)
 	}
-	before := d.params.Baud
-	if before == 0 {
-		before = DefaultBaud
-	}
-	_, asked := d.do(ctx, request{ins: InsSetParam, args: []byte{4, n}, want: []int{1}, timeout: d.cfg.CaptureTimeout, once: true})
-	if errors.Is(asked, ErrUnplugged) || ctx.Err() != nil {
-		return asked
-	}
-	var code Code
-	if errors.As(asked, &code) {
-		return asked
-	}
-	// The reply may be lost in the change, so only the next exchange tells.
-	if err = setter.SetBaud(baud); err == nil {
-		if err = d.VerifyPassword(ctx); err == nil {
-			d.params.Baud = baud
-			return nil
+	return d.alone(ctx, InsSetParam, func() error {
+		before := line.Baud()
+		_, asked := d.locked(ctx, request{ins: InsSetParam, args: []byte{4, n}, want: []int{1}, timeout: d.cfg.CaptureTimeout, once: true})
+		if asked != nil && (!repeatable(asked) || ctx.Err() != nil) {
+			return asked
 		}
-	}
-	if back := setter.SetBaud(before); back != nil {
-		return errors.Join(err, back)
-	}
-	return errors.Join(fmt.Errorf("r503: the module did not follow to %d baud: %w", baud, err), d.VerifyPassword(ctx))
+		// The reply may be lost in the change, so only the next exchange tells.
+		if err := line.SetBaud(baud); err != nil {
+			return err
+		}
+		_, err := d.locked(ctx, d.verifyRequest())
+		if !repeatable(err) {
+			return err
+		}
+		if err := line.SetBaud(before); err != nil {
+			return err
+		}
+		d.dirty = true
+		if _, err := d.locked(ctx, d.verifyRequest()); err != nil {
+			return err
+		}
+		return fmt.Errorf("the module did not follow to %d baud: %w", baud, ErrUnsupported)
+	})
 }
 
 // simple runs a command whose good reply is one code and which may be repeated.
@@ -273,36 +283,28 @@ func (d *Dev) Sleep(ctx context.Context) error {
 
 // Wake makes a module usable that slept or was switched off: it drains the line and verifies the password again.
 func (d *Dev) Wake(ctx context.Context) error {
-	if err := d.lock(ctx); err != nil {
+	return d.alone(ctx, InsVerifyPassword, func() error {
+		if err := d.drain(ctx); err != nil {
+			return err
+		}
+		d.dirty = false
+		_, err := d.locked(ctx, d.verifyRequest())
 		return err
-	}
-	defer d.unlock()
-	if err := d.drain(ctx); err != nil {
-		return fmt.Errorf("r503: wake: %w", err)
-	}
-	d.dirty = false
-	if _, err := d.locked(ctx, d.verifyRequest()); err != nil {
-		return fmt.Errorf("r503: wake: %w", err)
-	}
-	return nil
+	})
 }
 
 // SoftReset restarts the module, waits until it says that it is ready and opens it again.
 func (d *Dev) SoftReset(ctx context.Context) error {
-	if err := d.lock(ctx); err != nil {
+	return d.alone(ctx, InsSoftReset, func() error {
+		if _, err := d.locked(ctx, request{ins: InsSoftReset, want: []int{1}, timeout: d.cfg.CommandTimeout, once: true}); err != nil {
+			return err
+		}
+		if err := d.ready(ctx); err != nil {
+			return err
+		}
+		_, err := d.locked(ctx, d.verifyRequest())
 		return err
-	}
-	defer d.unlock()
-	if _, err := d.locked(ctx, request{ins: InsSoftReset, want: []int{1}, timeout: d.cfg.CommandTimeout, once: true}); err != nil {
-		return fmt.Errorf("r503: %v: %w", InsSoftReset, err)
-	}
-	if err := d.ready(ctx); err != nil {
-		return fmt.Errorf("r503: %v: %w", InsSoftReset, err)
-	}
-	if _, err := d.locked(ctx, d.verifyRequest()); err != nil {
-		return fmt.Errorf("r503: %v: %w", InsSoftReset, err)
-	}
-	return nil
+	})
 }
 
 // ready waits for the bare byte after a reset. Modules that do not send it are up after the timeout.

@@ -25,9 +25,9 @@ type Dev struct {
 	// barrier: the module knows 0F, whose long reply cannot be taken for a late one of another command.
 	barrier bool
 
-	params  Params
-	product *Product
-	size    image.Point // learnt from product or the first picture
+	product    *Product
+	packetSize int         // bytes, 0 if the module does not say
+	size       image.Point // learnt from product or the last picture
 }
 
 // New asks whoever is on the line for its password and parameters and returns a Dev when it has answered. It drains what a module
@@ -45,13 +45,14 @@ func New(ctx context.Context, port Port, cfg Config) (*Dev, error) {
 	if err := d.learn(ctx); err != nil {
 		return nil, err
 	}
-	if cfg.PacketSize != 0 && d.params.PacketSize != cfg.PacketSize {
-		if err := d.SetPacketSize(ctx, cfg.PacketSize); err != nil {
+	// What the module refuses to change it can do without.
+	if cfg.PacketSize != 0 && d.packetSize != cfg.PacketSize {
+		if err := d.SetPacketSize(ctx, cfg.PacketSize); err != nil && !refused(err) {
 			return nil, err
 		}
 	}
-	if _, ok := port.(BaudSetter); ok && cfg.Baud != 0 && d.params.Baud != cfg.Baud {
-		if err := d.SetBaud(ctx, cfg.Baud); err != nil {
+	if line, ok := port.(BaudSetter); ok && cfg.Baud != 0 && line.Baud() != cfg.Baud {
+		if err := d.SetBaud(ctx, cfg.Baud); err != nil && !refused(err) {
 			return nil, err
 		}
 	}
@@ -61,24 +62,24 @@ func New(ctx context.Context, port Port, cfg Config) (*Dev, error) {
 // find verifies the password at the rate of the line, then at the others.
 func (d *Dev) find(ctx context.Context) error {
 	first := d.VerifyPassword(ctx)
-	if !errors.Is(first, ErrTimeout) && !errors.Is(first, ErrChecksum) {
+	line, ok := d.port.(BaudSetter)
+	if !ok || d.cfg.Baud == 0 || !repeatable(first) {
 		return first
 	}
-	setter, ok := d.port.(BaudSetter)
-	if !ok || d.cfg.Baud == 0 {
-		return first
-	}
+	before := line.Baud()
 	for _, baud := range []int{57600, 115200, 9600, 19200, 38400} {
-		if err := setter.SetBaud(baud); err != nil {
-			return fmt.Errorf("r503: set the line to %d baud: %w", baud, err)
+		if baud == before {
+			continue
+		}
+		if err := line.SetBaud(baud); err != nil {
+			return err
 		}
 		d.dirty = true
-		err := d.VerifyPassword(ctx)
-		if err == nil || errors.Is(err, ErrPassword) || errors.Is(err, ErrUnplugged) || ctx.Err() != nil {
+		if err := d.VerifyPassword(ctx); !repeatable(err) || ctx.Err() != nil {
 			return err
 		}
 	}
-	return first
+	return errors.Join(first, line.SetBaud(before))
 }
 
 // learn reads parameters and product, as far as the module knows these commands.
@@ -88,7 +89,7 @@ func (d *Dev) learn(ctx context.Context) error {
 		if err = d.optional(ctx, err); err != nil {
 			return err
 		}
-		d.params = p
+		d.packetSize = p.PacketSize
 		d.barrier = p != Params{}
 	}
 	if !d.cfg.Quirks.NoProduct {
@@ -118,7 +119,7 @@ func (d *Dev) optional(ctx context.Context, err error) error {
 	return err
 }
 
-// request is one command. want is the length of a good reply with its code, 0 for any.
+// request is one command. want lists the lengths that a good reply may have, its code included; none means any.
 type request struct {
 	ins     Instruction
 	args    []byte
@@ -127,34 +128,34 @@ type request struct {
 	once    bool // not safe to repeat, unless the module says that it did not understand
 }
 
-// lock takes the line for one command.
-func (d *Dev) lock(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
+// alone runs f while no other command is on the line, and names ins in its error.
+func (d *Dev) alone(ctx context.Context, ins Instruction, f func() error) error {
+	err := ctx.Err()
+	if err == nil {
+		select {
+		case d.turn <- struct{}{}:
+			defer func() { <-d.turn }()
+			err = f()
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
 	}
-	select {
-	case d.turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	if err != nil {
+		return fmt.Errorf("r503: %v: %w", ins, err)
 	}
+	return nil
 }
-
-func (d *Dev) unlock() { <-d.turn }
 
 // do runs one command with its retries and returns the reply behind the code.
-func (d *Dev) do(ctx context.Context, r request) ([]byte, error) {
-	if err := d.lock(ctx); err != nil {
-		return nil, fmt.Errorf("r503: %v: %w", r.ins, err)
-	}
-	defer d.unlock()
-	reply, err := d.locked(ctx, r)
-	if err != nil {
-		return nil, fmt.Errorf("r503: %v: %w", r.ins, err)
-	}
-	return reply, nil
+func (d *Dev) do(ctx context.Context, r request) (reply []byte, err error) {
+	err = d.alone(ctx, r.ins, func() error {
+		reply, err = d.locked(ctx, r)
+		return err
+	})
+	return reply, err
 }
 
+// locked is do for the holder of the line.
 func (d *Dev) locked(ctx context.Context, r request) ([]byte, error) {
 	verified := false
 	for try := 0; ; {
@@ -176,6 +177,11 @@ func (d *Dev) locked(ctx context.Context, r request) ([]byte, error) {
 			try++
 		}
 	}
+}
+
+// refused says whether the module understood a setting and does not have it.
+func refused(err error) bool {
+	return errors.Is(err, ErrUnsupported) || errors.Is(err, CodeSetting) || errors.Is(err, CodeRegister)
 }
 
 // repeatable says whether the line is to blame, not the module or the finger.

@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"io/fs"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -367,28 +364,28 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
-func TestOpenPort(t *testing.T) {
+// An ended context stops every command before a byte is sent, and nothing is broken by it.
+func TestEndedContext(t *testing.T) {
 	t.Parallel()
-	if _, err := r503.OpenPort(t.Context(), "/dev/no-such-port", 57600); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "check that the sensor is plugged in") {
-		t.Errorf("missing path: %v", err)
-	}
-	if _, err := r503.OpenPort(t.Context(), filepath.Join(t.TempDir()), 57600); err == nil {
-		t.Error("opened a folder")
-	}
 	sim := module(t, nil)
-	port := open(t, sim)
-	if _, err := r503.OpenPort(t.Context(), sim.Path(), 57600); err == nil {
-		t.Error("opened a port in use")
-	}
-	if err := errors.Join(port.Close(), port.Close()); err != nil {
-		t.Error(err)
-	}
-	// One client after another on the same path, as when the owner of the port is killed and starts again.
-	for range 3 {
-		port := open(t, sim)
-		if _, err := r503.New(t.Context(), port, quick()); err != nil {
-			t.Fatal(err)
+	dev := connect(t, sim, quick())
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, f := range map[string]func(context.Context) error{
+		"Capture": dev.Capture, "CheckImage": dev.CheckImage, "WaitLift": dev.WaitLift, "Wake": dev.Wake, "SoftReset": dev.SoftReset,
+		"Handshake": dev.Handshake, "Empty": dev.Empty, "VerifyPassword": dev.VerifyPassword,
+		"SetPassword":   func(ctx context.Context) error { return dev.SetPassword(ctx, 1) },
+		"SetBaud":       func(ctx context.Context) error { return dev.SetBaud(ctx, 9600) },
+		"SetPacketSize": func(ctx context.Context) error { return dev.SetPacketSize(ctx, 32) },
+		"TemplateCount": func(ctx context.Context) error { _, err := dev.TemplateCount(ctx); return err },
+		"UploadImage":   func(ctx context.Context) error { _, err := dev.UploadImage(ctx); return err },
+		"Scan":          func(ctx context.Context) error { _, err := dev.Scan(ctx); return err },
+	} {
+		if err := f(ended); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", name, err)
 		}
-		port.Close()
+	}
+	if err := dev.Handshake(t.Context()); err != nil || sim.Count(r503.InsHandshake) != 1 {
+		t.Errorf("Handshake: %v", err)
 	}
 }

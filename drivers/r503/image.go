@@ -18,18 +18,16 @@ func sizes() []image.Point {
 const maxImage = 2 * 256 * 288 / 2
 
 // DecodeImage unpacks a picture as the module sends it: two pixels a byte, the left one in the high nibble, 16 levels spread over
-// 0..255. A size with X = 0 is looked up by byte count. Any other byte count than the one expected is ErrShortImage.
-func DecodeImage(raw []byte, size image.Point) (*image.Gray, error) {
-	if size.X <= 0 || size.Y <= 0 {
-		size = image.Point{}
-		for _, s := range sizes() {
-			if len(raw) == s.X*s.Y/2 {
-				size = s
-			}
+// 0..255. The byte count decides the size: hint if it fits, else a known sensor. A count that fits neither is ErrShortImage.
+func DecodeImage(raw []byte, hint image.Point) (*image.Gray, error) {
+	var size image.Point
+	for _, s := range append(sizes(), hint) {
+		if s.X > 0 && s.Y > 0 && s.X*s.Y == 2*len(raw) {
+			size = s
 		}
 	}
-	if len(raw) == 0 || len(raw)*2 != size.X*size.Y {
-		return nil, fmt.Errorf("r503: %w: %d bytes", ErrShortImage, len(raw))
+	if size == (image.Point{}) {
+		return nil, fmt.Errorf("%w: %d bytes", ErrShortImage, len(raw))
 	}
 	img := image.NewGray(image.Rectangle{Max: size})
 	for i, b := range raw {

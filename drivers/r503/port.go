@@ -22,8 +22,9 @@ type Port interface {
 	ResetInputBuffer() error
 }
 
-// BaudSetter is a Port whose rate can be changed. With it New looks for a module at other rates, and SetBaud works.
+// BaudSetter is a Port whose rate can be changed. With it New looks for a module at other rates, and Dev.SetBaud works.
 type BaudSetter interface {
+	Baud() int
 	SetBaud(baud int) error
 }
 
@@ -38,6 +39,7 @@ const DefaultBaud = 57600
 // SerialPort is an exclusive serial line, 8N1.
 type SerialPort struct {
 	serial.Port
+	baud  int
 	lock  *os.File
 	close func() error
 }
@@ -69,13 +71,22 @@ func OpenPort(ctx context.Context, path string, baud int) (*SerialPort, error) {
 		lock.Close()
 		return nil, fmt.Errorf("r503: cannot use %s as a serial port at %d baud; check that the configuration names the port of the sensor: %w", path, baud, err)
 	}
-	s := &SerialPort{Port: p, lock: lock}
+	s := &SerialPort{Port: p, baud: baud, lock: lock}
 	s.close = sync.OnceValue(func() error { return errors.Join(s.Port.Close(), s.lock.Close()) })
 	return s, nil
 }
 
-// SetBaud changes the rate of the line, not of the module.
-func (s *SerialPort) SetBaud(baud int) error { return s.SetMode(mode(baud)) }
+// Baud is the rate of the line.
+func (s *SerialPort) Baud() int { return s.baud }
+
+// SetBaud changes the rate of the line, not of the module. It must not run beside Baud.
+func (s *SerialPort) SetBaud(baud int) error {
+	if err := s.SetMode(mode(baud)); err != nil {
+		return fmt.Errorf("r503: set the line to %d baud: %w", baud, err)
+	}
+	s.baud = baud
+	return nil
+}
 
 // Close ends a Read that waits and frees the line. It may be called more than once.
 func (s *SerialPort) Close() error { return s.close() }

@@ -22,19 +22,16 @@ func (d *Dev) CheckImage(ctx context.Context) error {
 // UploadImage brings the picture in the buffer to the host. A transfer that breaks is started again once; then it is ErrShortImage
 // (it broke on the way), ErrTimeout or ErrChecksum.
 func (d *Dev) UploadImage(ctx context.Context) (*image.Gray, error) {
-	if err := d.lock(ctx); err != nil {
-		return nil, fmt.Errorf("r503: %v: %w", InsUploadImage, err)
-	}
-	defer d.unlock()
 	var img *image.Gray
-	err := d.upload(ctx, &img)
-	if err != nil && ctx.Err() == nil && (repeatable(err) || errors.Is(err, ErrShortImage)) && !errors.Is(err, ErrUnplugged) {
-		err = d.upload(ctx, &img)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("r503: %v: %w", InsUploadImage, err)
-	}
-	return img, nil
+	err := d.alone(ctx, InsUploadImage, func() error {
+		err := d.upload(ctx, &img)
+		broken := repeatable(err) || errors.Is(err, ErrShortImage)
+		if broken && ctx.Err() == nil && !errors.Is(err, ErrUnplugged) {
+			err = d.upload(ctx, &img)
+		}
+		return err
+	})
+	return img, err
 }
 
 func (d *Dev) upload(ctx context.Context, img **image.Gray) error {
