@@ -71,14 +71,21 @@ type Trust struct {
 type Inference struct {
 	// Binary is the vouchinfer program. Default "/usr/bin/vouchinfer".
 	Binary string `json:"binary"`
-	// Library is the shared library of ONNX Runtime. Default "/usr/lib/libonnxruntime.so".
-	Library string `json:"library"`
 	// ModelsDir is the store of models, by digest. Default "/perm/models".
 	ModelsDir string `json:"models_dir"`
-	// Require names the layers of the sandbox without which no model is run, as inference names them. Default
-	// "namespaces", "landlock", "seccomp".
-	Require []string `json:"require"`
+	// Sandbox is "all" to run no model unless every layer of the sandbox stands, or "available" to run with
+	// those that this kernel gives, which the box then shows as a problem. Default "all".
+	Sandbox Sandbox `json:"sandbox"`
 }
+
+// Sandbox says what of the sandbox must stand before a model runs.
+type Sandbox string
+
+// SandboxAll is for every box; SandboxAvailable is for development machines.
+const (
+	SandboxAll       Sandbox = "all"
+	SandboxAvailable Sandbox = "available"
+)
 
 // Ceremony bounds one answer of a human.
 type Ceremony struct {
@@ -92,8 +99,10 @@ type Ceremony struct {
 
 // Enrolment says how a finger is learnt.
 type Enrolment struct {
-	// Views is how many touches make an enrolled finger: 3 to 12. Default 6.
+	// Views is how many touches make an enrolled finger: 3 to 12. Default 8.
 	Views int `json:"views"`
+	// Timeout is how long the whole enrolment may take: 30s to 15m. Default "5m".
+	Timeout Duration `json:"timeout"`
 }
 
 // Hash is a SHA-256 hash; its text is 64 hex digits of either case.
@@ -139,12 +148,11 @@ func Default() Config {
 		Chain:     Chain{Witnesses: []string{}, TrustPeriod: Duration(14 * 24 * time.Hour)},
 		Inference: Inference{
 			Binary:    "/usr/bin/vouchinfer",
-			Library:   "/usr/lib/libonnxruntime.so",
 			ModelsDir: "/perm/models",
-			Require:   []string{"namespaces", "landlock", "seccomp"},
+			Sandbox:   SandboxAll,
 		},
 		Ceremony:  Ceremony{TouchTimeout: Duration(30 * time.Second), Tries: 5, CoolDown: Duration(time.Minute)},
-		Enrolment: Enrolment{Views: 6},
+		Enrolment: Enrolment{Views: 8, Timeout: Duration(5 * time.Minute)},
 	}
 }
 

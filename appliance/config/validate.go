@@ -32,6 +32,7 @@ func (c Config) Validate() error {
 	v.within("ceremony.tries", c.Ceremony.Tries, 1, 10)
 	v.between("ceremony.cool_down", time.Duration(c.Ceremony.CoolDown), time.Second, time.Hour)
 	v.within("enrolment.views", c.Enrolment.Views, 3, 12)
+	v.between("enrolment.timeout", time.Duration(c.Enrolment.Timeout), 30*time.Second, 15*time.Minute)
 	return errors.Join(v...)
 }
 
@@ -106,12 +107,9 @@ func (v *problems) node(field, address string) {
 
 func (v *problems) inference(c Inference) {
 	v.path("inference.binary", c.Binary)
-	v.path("inference.library", c.Library)
 	v.path("inference.models_dir", c.ModelsDir)
-	for i, layer := range c.Require {
-		if layer == "" || !printable(layer) || slices.Contains(c.Require[:i], layer) {
-			v.add(fmt.Sprintf("inference.require[%d]", i), "%q is empty or named before", layer)
-		}
+	if c.Sandbox != SandboxAll && c.Sandbox != SandboxAvailable {
+		v.add("inference.sandbox", "want %q or %q, got %q", SandboxAll, SandboxAvailable, c.Sandbox)
 	}
 }
 

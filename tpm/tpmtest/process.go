@@ -110,6 +110,9 @@ func (p *Process) Control() string { return p.Path() + ".ctrl" }
 // StateDir is where the TPM's seeds and NV memory are.
 func (p *Process) StateDir() string { return p.stateDir }
 
+// PID is swtpm's process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 

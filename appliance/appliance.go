@@ -1,0 +1,261 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vouchbox/vouch/appliance/api"
+	"github.com/vouchbox/vouch/appliance/audit"
+	"github.com/vouchbox/vouch/appliance/config"
+	"github.com/vouchbox/vouch/appliance/state"
+	"github.com/vouchbox/vouch/inference"
+	"github.com/vouchbox/vouch/inference/model"
+	"github.com/vouchbox/vouch/inference/sandbox"
+	"github.com/vouchbox/vouch/sensors/finger"
+	"github.com/vouchbox/vouch/sensors/vault"
+	"github.com/vouchbox/vouch/tpm"
+	"github.com/vouchbox/vouch/tpm/key"
+	"github.com/vouchbox/vouch/tpm/seal"
+	"github.com/vouchbox/vouch/validator/account"
+	"github.com/vouchbox/vouch/validator/ledger"
+	"github.com/vouchbox/vouch/validator/light"
+	"github.com/vouchbox/vouch/validator/poh"
+	"github.com/vouchbox/vouch/validator/prover"
+	"github.com/vouchbox/vouch/validator/tx"
+)
+
+// sensorDPI is the R503's resolution (R503 manual, technical parameters).
+const sensorDPI = 508
+
+// Version of vouchd.
+const Version = "0.1.0"
+
+// Appliance is one box. It implements [api.Box].
+type Appliance struct {
+	cfg config.Config
+	log *slog.Logger
+	now func() time.Time
+
+	store    *state.Store
+	audit    *audit.Log
+	tpm      *tpm.Device
+	vault    *vault.Vault
+	device   *key.Key // the box's account
+	people   *people
+	link     *link
+	account  *account.Account
+	prover   *prover.Prover
+	sensor   *sensor
+	reader   *finger.Reader
+	executor *executor
+	payloads payloads
+
+	hub       *hub
+	problems  *problems
+	queue     *queue
+	opened    *opened
+	tries     retryPolicy
+	ceremony  *ceremony
+	enrolment *enrolment
+
+	sensorClaim sync.Mutex      // held by the ceremony or enrolment that uses the sensor
+	running     context.Context // of Run: what an answer started outlives the call that started it
+	background  sync.WaitGroup
+}
+
+var _ api.Box = (*Appliance)(nil)
+
+// New opens everything that is in the box: the state, the TPM, the vault, the keys. The chain and the
+// sensor may be away; Run waits for them and tells the owner. Close what New opened with Close.
+func New(ctx context.Context, cfg config.Config, log *slog.Logger, now func() time.Time) (_ *Appliance, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	a := &Appliance{
+		cfg: cfg, log: log, now: now,
+		hub: newHub(), problems: newProblems(now), queue: newQueue(),
+		opened:   &opened{at: make(map[poh.Digest]time.Time)},
+		ceremony: &ceremony{state: api.Ceremony{Stage: api.StageIdle}}, enrolment: &enrolment{},
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	if a.store, err = state.Open(filepath.Join(cfg.StateDir, "records")); err != nil {
+		return nil, fmt.Errorf("open the state: %w", err)
+	}
+	a.tries = retryPolicy{store: a.store, max: cfg.Ceremony.Tries, coolDown: time.Duration(cfg.Ceremony.CoolDown)}
+	if a.audit, err = audit.Open(filepath.Join(cfg.StateDir, "audit.log"), now); err != nil {
+		return nil, fmt.Errorf("open the audit log: %w", err)
+	}
+	if a.tpm, err = tpm.Open(ctx, cfg.TPM); err != nil {
+		return nil, fmt.Errorf("open the TPM: %w", err)
+	}
+	if a.tpm.Info().Software {
+		a.problems.raise("tpm.software", "The TPM of this box is a program ("+a.tpm.Info().String()+").",
+			"It keeps keys no safer than the machine that runs it. Use a box with a TPM chip for anything that matters.")
+	}
+	root, err := openPrimary(ctx, a.store, a.tpm)
+	if err != nil {
+		return nil, err
+	}
+	if a.vault, err = vault.Open(ctx, a.store, seal.New(a.tpm).Pinned(root)); err != nil {
+		return nil, fmt.Errorf("open the vault: %w", err)
+	}
+	if a.device, err = openDeviceKey(ctx, a.store, a.tpm, root); err != nil {
+		return nil, err
+	}
+	if a.people, err = openPeople(ctx, a.store, a.vault, a.tpm, root); err != nil {
+		return nil, err
+	}
+	a.link = newLink(light.Config{
+		ChainID: cfg.Chain.ID, Trust: poh.Block{Height: cfg.Chain.Trust.Height, Hash: poh.Digest(cfg.Chain.Trust.Hash)},
+		TrustPeriod: time.Duration(cfg.Chain.TrustPeriod), Primary: cfg.Chain.Primary, Witnesses: cfg.Chain.Witnesses,
+		AllowNoWitness: cfg.Chain.AllowNoWitness, Dir: filepath.Join(cfg.StateDir, "light"),
+	}, now)
+	a.account = account.New(a.link, cfg.Chain.ID, tx.P256, a.device, now)
+	if a.prover, err = prover.New(prover.Config{ChainID: cfg.Chain.ID, Payer: a.account.Address(), Fee: account.VoteFee}, a.link, a.store, now); err != nil {
+		return nil, fmt.Errorf("open the prover: %w", err)
+	}
+	if a.sensor, err = newSensor(ctx, cfg.Sensor); err != nil {
+		return nil, err
+	}
+	if a.reader, err = finger.NewReader(a.sensor, sensorDPI); err != nil {
+		return nil, err
+	}
+	models, err := model.Open(cfg.Inference.ModelsDir)
+	if err != nil {
+		return nil, fmt.Errorf("open the models: %w", err)
+	}
+	a.executor = &executor{cfg: cfg.Inference, models: models, workers: make(map[inference.Digest]*sandbox.Worker)}
+	held, err := model.Open(filepath.Join(cfg.StateDir, "payloads"))
+	if err != nil {
+		return nil, fmt.Errorf("open the payloads: %w", err)
+	}
+	a.payloads = payloads{held}
+	return a, nil
+}
+
+// Close releases what New opened. It is safe after a New that failed half-way.
+func (a *Appliance) Close() error {
+	var errs []error
+	if a.executor != nil {
+		errs = append(errs, a.executor.close(), a.executor.models.Close())
+	}
+	if a.payloads.Store != nil {
+		errs = append(errs, a.payloads.Close())
+	}
+	if a.audit != nil {
+		errs = append(errs, a.audit.Close())
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Run serves the local API and follows the chain until ctx ends. It calls ready once the socket takes
+// calls.
+func (a *Appliance) Run(ctx context.Context, ready func()) error {
+	l, err := api.Listen(a.cfg.Socket)
+	if err != nil {
+		return err
+	}
+	if err := a.audit.Append(ctx, "box.started", map[string]string{"version": Version, "account": a.account.String()}); err != nil {
+		return errors.Join(fmt.Errorf("write the audit log: %w", err), l.Close())
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	a.running = ctx
+	a.hub.publish(api.Event{Kind: "ceremony", Ceremony: new(a.ceremony.get())})
+	a.hub.publish(api.Event{Kind: "enrolment", Enrolment: new(a.enrolment.get())})
+	a.changed(ctx)
+	work := make(chan []uint64, 1)
+	g.Go(func() error { return api.ServeListener(ctx, l, a, a.allowed) })
+	g.Go(func() error { return a.sensor.keep(ctx, a.problems, func() { a.changed(ctx) }) })
+	g.Go(func() error { return a.link.keep(ctx, a.problems, a.onBlock(work)) })
+	g.Go(func() error { return a.executeAll(ctx, work) })
+	g.Go(func() error { a.lookAtGPU(ctx); return nil })
+	ready()
+	err = g.Wait()
+	a.background.Wait()
+	return err
+}
+
+// allowed are the box's own user and those that the configuration names.
+func (a *Appliance) allowed(uid uint32) bool {
+	return uid == uint32(os.Getuid()) || slices.Contains(a.cfg.AllowUIDs, uid)
+}
+
+// onBlock is what the box does after each newer verified block.
+func (a *Appliance) onBlock(work chan<- []uint64) func(context.Context, light.Header) error {
+	resumed := false
+	return func(ctx context.Context, h light.Header) error {
+		if !resumed {
+			if err := a.resume(ctx); err != nil {
+				return err
+			}
+			resumed = true
+		}
+		if err := a.register(ctx); err != nil {
+			return err
+		}
+		approved, err := a.follow(ctx, h)
+		if err != nil {
+			return err
+		}
+		a.changed(ctx)
+		if len(approved) > 0 {
+			select {
+			case work <- approved:
+			default: // the executor is busy; the next block asks again
+			}
+		}
+		return nil
+	}
+}
+
+func (a *Appliance) executeAll(ctx context.Context, work <-chan []uint64) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case ids := <-work:
+			for _, id := range ids {
+				code := fmt.Sprintf("execute.%d", id)
+				if err := a.execute(ctx, id); err != nil && ctx.Err() == nil {
+					a.log.Error("execute", "request", id, "error", err)
+					a.problems.raise(code, fmt.Sprintf("Request %d was approved but could not be executed here.", id), err.Error()+" The box tries again.")
+					continue
+				}
+				a.problems.clear(code)
+			}
+		}
+	}
+}
+
+// view is the chain as of the newest verified block.
+func (a *Appliance) view() ledger.View { return ledger.At(a.link, a.link.seen().Height) }
+
+// claimSensor takes the sensor for one ceremony or enrolment.
+func (a *Appliance) claimSensor() bool { return a.sensorClaim.TryLock() }
+
+func (a *Appliance) releaseSensor() { a.sensorClaim.Unlock() }
+
+// note writes to the audit log what already happened and cannot be undone; a log that fails is a
+// problem for the owner to see.
+func (a *Appliance) note(ctx context.Context, event string, fields map[string]string) {
+	if err := a.audit.Append(ctx, event, fields); err != nil {
+		a.log.Error("audit", "event", event, "error", err)
+		a.problems.raise("audit.failed", "The audit log cannot be written.", err.Error())
+	}
+}

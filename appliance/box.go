@@ -1,0 +1,191 @@
+package appliance
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/vouchbox/vouch/appliance/api"
+	"github.com/vouchbox/vouch/inference/gpu"
+	"github.com/vouchbox/vouch/validator/ledger"
+	"github.com/vouchbox/vouch/validator/light"
+	"github.com/vouchbox/vouch/validator/poh"
+	"github.com/vouchbox/vouch/validator/receipt"
+)
+
+// Status is the box at a glance.
+func (a *Appliance) Status(ctx context.Context) (api.Status, error) {
+	info := a.tpm.Info()
+	s := api.Status{
+		Box: a.cfg.Box, Version: Version, Owner: a.account.String(), Balance: "not proved yet", Chain: a.link.status(),
+		TPM:    api.TPM{Manufacturer: info.Manufacturer, Vendor: info.Vendor, Firmware: info.Firmware, Software: info.Software},
+		Sensor: a.sensor.status(), Humans: []api.Human{}, GPU: a.executor.facts(), Problems: a.problems.list(), Now: a.now().UTC(),
+	}
+	if balance, err := a.account.Balance(ctx); err == nil {
+		s.Balance = heart(balance)
+	}
+	head := a.audit.Head()
+	s.Audit = api.AuditHead{Seq: head.Seq, Hash: head.Hash.String()}
+	for _, p := range a.people.list() {
+		s.Humans = append(s.Humans, p.api())
+	}
+	return s, nil
+}
+
+// changed publishes the status anew.
+func (a *Appliance) changed(ctx context.Context) {
+	s, err := a.Status(ctx)
+	if err == nil {
+		a.hub.publish(api.Event{Kind: "status", Status: &s})
+	}
+}
+
+// Requests lists the newest requests that the box follows.
+func (a *Appliance) Requests(_ context.Context, limit int) ([]api.Summary, error) {
+	return a.queue.list(limit), nil
+}
+
+// Review proves a request and all that belongs to it, and starts its reading time.
+func (a *Appliance) Review(ctx context.Context, id uint64) (api.Review, error) {
+	r, d, err := a.review(ctx, id)
+	if err != nil {
+		return api.Review{}, asAPI(err)
+	}
+	a.opened.mark(d.shown.Digest(), a.now())
+	return r, nil
+}
+
+type nopCloser struct{ *bytes.Reader }
+
+func (nopCloser) Close() error { return nil }
+
+// Payload opens the artefact of a request.
+func (a *Appliance) Payload(ctx context.Context, id uint64) (io.ReadCloser, api.Payload, error) {
+	d, err := a.dossier(ctx, id)
+	if err != nil {
+		return nil, api.Payload{}, asAPI(err)
+	}
+	if d.payload == nil {
+		return nil, api.Payload{}, blocked("%s", d.blocked)
+	}
+	p := api.Payload{Digest: d.shown.Payload.String(), Size: d.shown.PayloadSize, MediaType: d.shown.MediaType, Available: true}
+	return nopCloser{bytes.NewReader(d.payload)}, p, nil
+}
+
+// PutPayload keeps a payload that travels by digest.
+func (a *Appliance) PutPayload(_ context.Context, r io.Reader) (api.Payload, error) {
+	d, n, err := a.payloads.put(r)
+	if errors.Is(err, errPayloadLarge) {
+		return api.Payload{}, invalid("%s.", err)
+	}
+	if err != nil {
+		return api.Payload{}, asAPI(err)
+	}
+	return api.Payload{Digest: d.String(), Size: n, Available: true}, nil
+}
+
+// Receipt builds the receipt file of a final request, from the box's own trusted block.
+func (a *Appliance) Receipt(ctx context.Context, id uint64) ([]byte, error) {
+	c, err := a.link.get()
+	if err != nil {
+		return nil, asAPI(err)
+	}
+	b, err := receipt.Build(ctx, c, id, a.link.cfg.Trust)
+	if err != nil {
+		return nil, asAPI(err)
+	}
+	return b, nil
+}
+
+// Audit lists entries of the audit log.
+func (a *Appliance) Audit(ctx context.Context, after uint64, limit int) ([]api.Entry, error) {
+	entries, err := a.audit.Entries(ctx, after, limit)
+	if err != nil {
+		return nil, asAPI(err)
+	}
+	out := make([]api.Entry, len(entries))
+	for i, e := range entries {
+		out[i] = api.Entry{Seq: e.Seq, At: e.At, Event: e.Event, Fields: e.Fields, Prev: e.Prev.String(), Hash: e.Hash.String()}
+	}
+	return out, nil
+}
+
+// Events calls fn with the present state and each change.
+func (a *Appliance) Events(ctx context.Context, fn func(api.Event) error) error {
+	return a.hub.listen(ctx, fn)
+}
+
+// asAPI gives an error the form that the panel and the command line act on.
+func asAPI(err error) error {
+	var known *api.Error
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.Is(err, ledger.ErrAbsent):
+		return api.Errorf(api.CodeNotFound, "%s.", err)
+	case errors.Is(err, light.ErrLying):
+		return api.Errorf(api.CodeBlocked, "The node's answer does not hold: %s.", err)
+	case errors.Is(err, errNoChain), errors.Is(err, light.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
+		return api.Errorf(api.CodeUnready, "The chain is out of reach; the box tries again by itself: %s.", err)
+	}
+	return api.Errorf(api.CodeInternal, "%s.", err)
+}
+
+// gpuEvery is how often the GPU is looked at.
+const gpuEvery = time.Minute
+
+// lookAtGPU asks the inference process for the GPU's state until ctx ends.
+func (a *Appliance) lookAtGPU(ctx context.Context) {
+	for {
+		facts := api.GPU{Detail: "This box holds no model, so no inference process looks at the GPU."}
+		w, err := a.executor.warm(ctx)
+		switch {
+		case err != nil:
+			facts.Detail = err.Error()
+			a.problems.raise("inference.down", "The inference process does not work.", err.Error())
+		case w != nil:
+			a.problems.clear("inference.down")
+			facts = gpuFacts(w.GPU(ctx))
+			if missing := w.Confinement().Missing(); len(missing) > 0 {
+				a.problems.raise("inference.confinement", fmt.Sprintf("This kernel refuses parts of the inference sandbox: %v.", missing),
+					"The owner allowed that in the configuration. Models run with less around them than on a production box.")
+			}
+		}
+		a.executor.setGPU(facts)
+		a.changed(ctx)
+		if !pause(ctx, gpuEvery) {
+			return
+		}
+	}
+}
+
+func gpuFacts(r gpu.Report, err error) api.GPU {
+	switch {
+	case err != nil:
+		return api.GPU{Detail: "The GPU could not be read: " + err.Error()}
+	case len(r.GPUs) == 0:
+		return api.GPU{Detail: r.Note}
+	}
+	g := r.GPUs[0]
+	f := api.GPU{Present: true, Name: g.Name, Detail: strings.Join(r.Sources, ", ")}
+	if g.MemoryTotal != nil {
+		f.Memory = *g.MemoryTotal
+	}
+	return f
+}
+
+func (e *executor) facts() api.GPU {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.gpu
+}
+
+func (e *executor) setGPU(g api.GPU) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.gpu = g
+}

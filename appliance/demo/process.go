@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// process is one program of the product, started as a person would start it.
+type process struct {
+	name string
+	cmd  *exec.Cmd
+	log  string // path of what it said on stderr
+	done chan struct{}
+	err  error
+
+	mu   sync.Mutex
+	peak map[string]int // MiB by program name, children included
+}
+
+// ready is the line that a program prints once it serves.
+type ready struct {
+	Ready  bool   `json:"ready"`
+	RPC    string `json:"rpc"`
+	URL    string `json:"url"`
+	Socket string `json:"socket"`
+}
+
+const startLimit = 60 * time.Second
+
+// launch starts a program and waits until it says that it serves.
+func launch(ctx context.Context, logs, bin string, args ...string) (*process, ready, error) {
+	name := filepath.Base(bin)
+	path := filepath.Join(logs, name+".log")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, ready{}, fmt.Errorf("open the log of %s: %w", name, err)
+	}
+	defer f.Close()
+	cmd := exec.Command(bin, args...)
+	cmd.Stderr = f
+	// The programs end with the demo, also when it is killed.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, ready{}, fmt.Errorf("start %s: %w", name, err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, ready{}, fmt.Errorf("start %s: %w", name, err)
+	}
+	p := &process{name: name, cmd: cmd, log: path, done: make(chan struct{}), peak: make(map[string]int)}
+	said := make(chan ready, 1)
+	go func() {
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			var r ready
+			if json.Unmarshal(lines.Bytes(), &r) == nil && r.Ready {
+				select {
+				case said <- r:
+				default:
+				}
+			}
+		}
+		p.err = cmd.Wait()
+		close(p.done)
+	}()
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	select {
+	case r := <-said:
+		go p.watch()
+		return p, r, nil
+	case <-p.done:
+		return nil, ready{}, fmt.Errorf("%s ended at once (%w): %s", name, errOr(p.err, "exit 0"), tail(path))
+	case <-ctx.Done():
+		p.kill()
+		return nil, ready{}, fmt.Errorf("%s did not become ready: %w: %s", name, ctx.Err(), tail(path))
+	}
+}
+
+func errOr(err error, text string) error {
+	if err != nil {
+		return err
+	}
+	return errors.New(text)
+}
+
+// tail is the end of a log, for an error text.
+func tail(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	return strings.Join(lines[max(0, len(lines)-5):], " | ")
+}
+
+const stopLimit = 15 * time.Second
+
+// stop asks the program to end, and ends it when it does not.
+func (p *process) stop() error {
+	p.sample()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stop %s: %w", p.name, err)
+	}
+	select {
+	case <-p.done:
+		return nil
+	case <-time.After(stopLimit):
+		p.kill()
+		return fmt.Errorf("%s did not end within %s and was killed", p.name, stopLimit)
+	}
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// watch samples the peak memory of the program and its children, which may come and go.
+func (p *process) watch() {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		p.sample()
+		select {
+		case <-p.done:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (p *process) sample() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	note(p.peak, p.name, p.cmd.Process.Pid)
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", p.cmd.Process.Pid, p.cmd.Process.Pid))
+	if err != nil {
+		return
+	}
+	for _, c := range strings.Fields(string(children)) {
+		pid, err := strconv.Atoi(c)
+		if err != nil {
+			continue
+		}
+		if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil {
+			note(p.peak, strings.TrimSpace(string(name)), pid)
+		}
+	}
+}
+
+// note keeps the highest resident size of a process, in MiB (VmHWM, proc(5)).
+func note(peak map[string]int, name string, pid int) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			if kib, err := strconv.Atoi(strings.Fields(rest)[0]); err == nil {
+				peak[name] = max(peak[name], (kib+1023)/1024)
+			}
+		}
+	}
+}
+
+// run runs a program to its end and returns what it printed on stdout.
+func run(ctx context.Context, bin string, args ...string) ([]byte, error) {
+	var stderr strings.Builder
+	cmd := exec.CommandContext(ctx, bin, args...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return out, fmt.Errorf("%s %s: %w: %s", filepath.Base(bin), strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+	}
+	return out, nil
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/vouchbox/vouch/appliance/api"
+	"github.com/vouchbox/vouch/drivers/drivertest"
+	"github.com/vouchbox/vouch/inference/model"
+	"github.com/vouchbox/vouch/tpm/tpmtest"
+)
+
+type config struct {
+	bin, dir, models, panel, sensor string
+}
+
+// stage is everything that the demo started, in order.
+type stage struct {
+	cfg     config
+	home    string // this run's folder
+	sockets string // short paths: a Unix socket's is 107 bytes at most (unix(7))
+	tpm     *tpmtest.Process
+	module  *drivertest.R503
+	fingers *fingers
+	node    *process
+	box     *process
+	panel   *process
+
+	client    *api.Client
+	rpc       string
+	panelURL  string
+	sensorURL string
+	model     string
+	peak      map[string]int
+}
+
+func newStage(cfg config) (*stage, error) {
+	root, err := filepath.Abs(cfg.dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		return nil, fmt.Errorf("make the demo's folder: %w", err)
+	}
+	s := &stage{cfg: cfg, peak: make(map[string]int)}
+	if s.home, err = os.MkdirTemp(root, time.Now().Format("20060102-150405-")); err != nil {
+		return nil, fmt.Errorf("make this run's folder: %w", err)
+	}
+	if s.sockets, err = os.MkdirTemp("", "vouch-"); err != nil {
+		return nil, fmt.Errorf("make the folder of sockets: %w", err)
+	}
+	return s, nil
+}
+
+func (s *stage) path(elem ...string) string {
+	return filepath.Join(append([]string{s.home}, elem...)...)
+}
+
+func (s *stage) program(name string) string { return filepath.Join(s.cfg.bin, name) }
+
+// openTPM starts swtpm with a fresh state, as a chip that left the factory.
+func (s *stage) openTPM(ctx context.Context) (err error) {
+	s.tpm, err = tpmtest.Launch(ctx, s.path("tpm"))
+	return err
+}
+
+// openSensor starts the virtual fingerprint module and the page that touches it.
+func (s *stage) openSensor(ctx context.Context) (err error) {
+	cfg := drivertest.DefaultConfig()
+	cfg.Noise = true
+	if s.module, err = drivertest.NewR503(cfg); err != nil {
+		return fmt.Errorf("start the virtual sensor: %w", err)
+	}
+	s.fingers = newFingers(s.module)
+	s.sensorURL, err = s.fingers.serve(ctx, s.cfg.sensor)
+	return err
+}
+
+// openChain writes a single-validator chain and starts its node.
+func (s *stage) openChain(ctx context.Context) error {
+	rpc := "127.0.0.1:0"
+	if _, err := run(ctx, s.program("vouchnode"), "init-devnet", "--home", s.path("node"), "--rpc", rpc); err != nil {
+		return err
+	}
+	node, said, err := launch(ctx, s.home, s.program("vouchnode"), "start", "--home", s.path("node"))
+	if err != nil {
+		return err
+	}
+	s.node, s.rpc = node, said.RPC
+	return nil
+}
+
+// openBox writes the configuration of the box and starts it, with the chain's first block as the
+// block that its owner trusts.
+func (s *stage) openBox(ctx context.Context) error {
+	trusted, chainID, err := firstBlock(ctx, s.rpc)
+	if err != nil {
+		return err
+	}
+	entry := model.SileroVAD()
+	models, err := filepath.Abs(s.cfg.models)
+	if err != nil {
+		return err
+	}
+	m, err := entry.Manifest.Digest()
+	if err != nil {
+		return fmt.Errorf("digest of the voice model: %w", err)
+	}
+	s.model = m.String()
+	worker, err := filepath.Abs(s.program("vouchinfer"))
+	if err != nil {
+		return err
+	}
+	box := map[string]any{
+		"box": "Demo box", "state_dir": s.path("box"), "socket": filepath.Join(s.sockets, "vouchd.sock"),
+		"allow_uids": []int{os.Getuid()}, "tpm": s.tpm.Path(),
+		"sensor":    map[string]any{"path": s.module.Path(), "baud": 57600},
+		"chain":     map[string]any{"id": chainID, "primary": s.rpc, "allow_no_witness": true, "trust": trusted, "trust_period": "168h"},
+		"inference": map[string]any{"binary": worker, "models_dir": models, "sandbox": "available"},
+		"ceremony":  map[string]any{"touch_timeout": "2m"},
+	}
+	cli := map[string]any{
+		"node": s.rpc, "chain_id": chainID, "trust": trusted, "allow_no_witness": true,
+		"socket": filepath.Join(s.sockets, "vouchd.sock"), "state_dir": s.path("cli"),
+	}
+	for path, v := range map[string]any{s.path("box.json"): box, s.path("vouch.json"): cli} {
+		b, err := json.MarshalIndent(v, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			return fmt.Errorf("write a configuration: %w", err)
+		}
+	}
+	return s.startBox(ctx)
+}
+
+func (s *stage) startBox(ctx context.Context) (err error) {
+	s.box, _, err = launch(ctx, s.home, s.program("vouchd"), "--config", s.path("box.json"))
+	if err == nil {
+		s.client = api.Dial(filepath.Join(s.sockets, "vouchd.sock"))
+	}
+	return err
+}
+
+func (s *stage) openPanel(ctx context.Context) error {
+	panel, said, err := launch(ctx, s.home, s.program("vouchpanel"), "--socket", filepath.Join(s.sockets, "vouchd.sock"), "--listen", s.cfg.panel)
+	if err != nil {
+		return err
+	}
+	s.panel, s.panelURL = panel, said.URL
+	return nil
+}
+
+// vouch runs the command line as its user does, and decodes what it prints.
+func (s *stage) vouch(ctx context.Context, into any, args ...string) error {
+	out, err := run(ctx, s.program("vouch"), append([]string{"--config", s.path("vouch.json"), "-o", "json"}, args...)...)
+	if into != nil && len(out) > 0 {
+		if e := json.Unmarshal(out, into); e != nil {
+			return errors.Join(err, fmt.Errorf("read what vouch printed: %w", e))
+		}
+	}
+	return err
+}
+
+// key is one of the devnet's funded accounts.
+func (s *stage) key(who string) string { return s.path("node", "keys", who+".json") }
+
+func (s *stage) stopBox() error {
+	err := s.box.stop()
+	s.collect(s.box)
+	s.box = nil
+	return err
+}
+
+func (s *stage) collect(p *process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name, mib := range p.peak {
+		s.peak[name] = max(s.peak[name], mib)
+	}
+}
+
+// close ends all that was started, last first.
+func (s *stage) close() error {
+	var errs []error
+	for _, p := range []*process{s.panel, s.box, s.node} {
+		if p != nil {
+			errs = append(errs, p.stop())
+			s.collect(p)
+		}
+	}
+	if s.module != nil {
+		errs = append(errs, s.module.Close())
+	}
+	if s.tpm != nil {
+		note(s.peak, "swtpm", s.tpm.PID())
+		ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+		defer cancel()
+		errs = append(errs, s.tpm.Stop(ctx))
+	}
+	note(s.peak, "demo", os.Getpid())
+	errs = append(errs, os.RemoveAll(s.sockets))
+	return errors.Join(errs...)
+}

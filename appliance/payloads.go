@@ -1,0 +1,50 @@
+package appliance
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/vouchbox/vouch/inference"
+	"github.com/vouchbox/vouch/inference/model"
+	"github.com/vouchbox/vouch/validator/poh"
+)
+
+// maxPayload bounds a payload that travels by digest.
+const maxPayload = 64 << 20
+
+var (
+	errNoPayload    = errors.New("the payload is not on this box")
+	errPayloadLarge = fmt.Errorf("a payload may have %d MiB at most", maxPayload>>20)
+)
+
+// payloads are kept by digest, beside the models, in a store that checks what it reads.
+type payloads struct{ *model.Store }
+
+func (p payloads) get(d poh.Digest) ([]byte, error) {
+	b, err := p.ReadBlob(inference.Digest(d), maxPayload)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errNoPayload
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the payload %s: %w", d, err)
+	}
+	return b, nil
+}
+
+func (p payloads) put(r io.Reader) (poh.Digest, uint64, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxPayload+1))
+	if err != nil {
+		return poh.Digest{}, 0, fmt.Errorf("receive the payload: %w", err)
+	}
+	if len(b) > maxPayload {
+		return poh.Digest{}, 0, errPayloadLarge
+	}
+	d := poh.Sum(b)
+	if err := p.Put(inference.Digest(d), int64(len(b)), bytes.NewReader(b)); err != nil {
+		return poh.Digest{}, 0, fmt.Errorf("keep the payload: %w", err)
+	}
+	return d, uint64(len(b)), nil
+}
