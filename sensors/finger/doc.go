@@ -1,0 +1,2 @@
+// Package finger reads fingerprints: images to minutiae, minutiae to decisions.
+package finger
