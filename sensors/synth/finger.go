@@ -75,7 +75,7 @@ func newGrower(rng *rand.Rand, o *orientation) *grower {
 		for x := range masterW {
 			i := y*masterW + x
 			// Ridges are wider below the core: Handbook ch. 6.
-			period := base * (1 + 0.06*wander.at(float64(x), float64(y)) + 0.12*(float64(y)/masterH-0.45))
+			period := base * (1 + 0.09*wander.at(float64(x), float64(y)) + 0.12*(float64(y)/masterH-0.45))
 			pb := int((period - minPeriod) / (maxPeriod - minPeriod) * periodBins)
 			pb = min(max(pb, 0), periodBins-1)
 			th := o.at(float64(x), float64(y)) / math.Pi

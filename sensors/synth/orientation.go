@@ -45,24 +45,24 @@ func drawClass(rng *rand.Rand) Class {
 
 func newOrientation(rng *rand.Rand, class Class) orientation {
 	jitter := func(by float64) float64 { return (2*rng.Float64() - 1) * by }
-	cx, cy := masterW/2+jitter(8), masterH*0.45+jitter(10)
-	o := orientation{bend: newField(rng, masterW, masterH, 220), bendBy: 0.10}
+	cx, cy := masterW/2+jitter(14), masterH*0.45+jitter(18)
+	o := orientation{bend: newField(rng, masterW, masterH, 170), bendBy: 0.17}
 	switch class {
 	case Arch:
 		o.arch = 0.9 + jitter(0.3)
 	case TentedArch:
 		o.loops = []point{{cx, cy + jitter(8)}}
-		o.deltas = []point{{cx + jitter(6), cy + 75 + jitter(15)}}
+		o.deltas = []point{{cx + jitter(12), cy + 75 + jitter(25)}}
 	case LeftLoop:
 		o.loops = []point{{cx, cy}}
-		o.deltas = []point{{cx + 62 + jitter(18), cy + 110 + jitter(20)}}
+		o.deltas = []point{{cx + 62 + jitter(28), cy + 110 + jitter(32)}}
 	case RightLoop:
 		o.loops = []point{{cx, cy}}
-		o.deltas = []point{{cx - 62 + jitter(18), cy + 110 + jitter(20)}}
+		o.deltas = []point{{cx - 62 + jitter(28), cy + 110 + jitter(32)}}
 	default:
-		gap := 14 + 12*rng.Float64()
-		o.loops = []point{{cx + jitter(6), cy - gap}, {cx + jitter(6), cy + gap}}
-		o.deltas = []point{{cx - 100 + jitter(15), cy + 105 + jitter(20)}, {cx + 100 + jitter(15), cy + 105 + jitter(20)}}
+		gap := 12 + 22*rng.Float64()
+		o.loops = []point{{cx + jitter(12), cy - gap}, {cx + jitter(12), cy + gap}}
+		o.deltas = []point{{cx - 100 + jitter(28), cy + 105 + jitter(32)}, {cx + 100 + jitter(28), cy + 105 + jitter(32)}}
 	}
 	return o
 }
