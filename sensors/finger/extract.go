@@ -30,7 +30,7 @@ func Extract(s sensors.Sample) (minutiae.Set, sensors.Quality, error) {
 		return minutiae.Set{}, sensors.Quality{}, fmt.Errorf("%dx%d pixels, want sides of %d to %d: %w", b.Dx(), b.Dy(), MinSide, MaxSide, ErrSample)
 	}
 	r := read(s.Image)
-	q := r.quality()
+	q := r.quality(s.DPI)
 	return r.set(float64(minutiae.DPI) / float64(s.DPI)), q, nil
 }
 

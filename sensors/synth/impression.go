@@ -130,6 +130,7 @@ func (t *touch) render(rng *rand.Rand, img *image.Gray, opt Options) {
 	blobs, fine := grain(rng, w, h, 2), grain(rng, w, h, 0)
 	pores := grain(rng, w, h, 1)
 	scratch := scratches(rng, w, h, int(8*opt.Noise*rng.Float64()))
+	rough := 0.15 + 2*opt.Noise*opt.Noise + 0.6*opt.Pressure*opt.Pressure
 	for y := range h {
 		for x := range w {
 			i := y*w + x
@@ -137,9 +138,8 @@ func (t *touch) render(rng *rand.Rand, img *image.Gray, opt Options) {
 			q := t.rigid(float64(x), float64(y))
 			c := t.contact(float64(x), float64(y))
 			r := float64(sample(t.f.ridge, m.x, m.y))
-			v := r + 0.75*opt.Pressure + 0.15*press.at(q.x, q.y)
 			// A dry ridge breaks up; a wet valley fills in.
-			v += (0.15 + 0.75*opt.Noise + 0.35*math.Abs(opt.Pressure)*max(0, -opt.Pressure)) * float64(blobs[i])
+			v := r + 0.9*opt.Pressure + 0.15*press.at(q.x, q.y) + rough*float64(blobs[i])
 			v -= 0.15 * max(0, float64(pores[i])-1.2) * max(r, 0)
 			v -= 2.5 * float64(scratch[i])
 			ink := c / (1 + math.Exp(-4*v))

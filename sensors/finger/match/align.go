@@ -8,7 +8,7 @@ import (
 
 const (
 	seedPairs  = 8  // pairs that propose the first motion
-	nearness   = 8 // pixels between minutiae that the motion brings together
+	nearness   = 8  // pixels between minutiae that the motion brings together
 	sameTurn   = 16 // brads
 	alignRound = 2
 	soloPairs  = 12 // pairs that each propose a motion
@@ -28,11 +28,9 @@ type aligner struct {
 
 // evidence is what a motion brings together.
 type evidence struct {
-	matched   int     // minutiae
-	inA, inB  int     // minutiae of each print that lie on the finger of the other
-	area      int     // grid cells in common
-	agreement float64 // mean cosine of twice the orientation difference over them
-	spread    float64 // mean distance of matched
+	matched  int // minutiae
+	inA, inB int // minutiae of each print that lie on the finger of the other
+	area     int // grid cells in common
 }
 
 // sums accumulate weighted pairs for the least-squares rigid motion (Umeyama 1991, without scale).
@@ -116,9 +114,6 @@ func (al *aligner) weigh(a, b *Print, t motion) evidence {
 		if b.set.Grid.At(al.x[i], al.y[i]) != 0 {
 			e.inA++
 		}
-		if j := al.partner[i]; j >= 0 {
-			e.spread += math.Hypot(float64(al.x[i]-b.set.Points[j].X), float64(al.y[i]-b.set.Points[j].Y)) / float64(e.matched)
-		}
 	}
 	for _, q := range b.set.Points {
 		dx, dy := float64(q.X)-t.dx, float64(q.Y)-t.dy
@@ -126,12 +121,13 @@ func (al *aligner) weigh(a, b *Print, t motion) evidence {
 			e.inB++
 		}
 	}
-	e.area, e.agreement = orientations(&a.set.Grid, &b.set.Grid, t)
+	e.area = overlap(&a.set.Grid, &b.set.Grid, t)
 	return e
 }
 
 // surprise is how unlikely chance would bring this many minutiae together, as the Chernoff bound of the binomial tail,
-// in natural logarithms: n KL(matched/n, p), p the share of the overlap and of the directions that the tolerance covers.
+// in natural logarithms: n KL(matched/n, p), p the share of the overlap that the tolerance covers. A direction counts for
+// one bit only: the ridge flow of two fingers of one class agrees anyway once they are aligned, but for the side.
 func (e evidence) surprise() float64 {
 	n := float64(min(e.inA, e.inB))
 	if e.matched < minMatched || n == 0 || e.area == 0 {
@@ -177,35 +173,16 @@ func (al *aligner) pairUp(a, b *Print, t motion) int {
 	return count
 }
 
-// orientations compares the ridge flow of the overlap.
-func orientations(a, b *minutiae.Grid, t motion) (cells int, agreement float64) {
-	turned := int(math.Round(t.angle * 180 / math.Pi))
-	sum := 0.0
+// overlap counts the cells of the first finger that the motion puts on the second.
+func overlap(a, b *minutiae.Grid, t motion) int {
+	cells := 0
 	for gy := range a.H {
 		for gx := range a.W {
-			v := a.Cells[gy*a.W+gx]
-			if v == 0 {
-				continue
-			}
 			x, y := (float64(gx)+0.5)*minutiae.CellSize, (float64(gy)+0.5)*minutiae.CellSize
-			o := b.At(float32(t.cos*x-t.sin*y+t.dx), float32(t.sin*x+t.cos*y+t.dy))
-			if o == 0 {
-				continue
+			if a.Cells[gy*a.W+gx] != 0 && b.At(float32(t.cos*x-t.sin*y+t.dx), float32(t.sin*x+t.cos*y+t.dy)) != 0 {
+				cells++
 			}
-			cells++
-			sum += cosTwice[((int(v)-int(o)+turned)%180+180)%180]
 		}
 	}
-	if cells == 0 {
-		return 0, 0
-	}
-	return cells, sum / float64(cells)
+	return cells
 }
-
-// cosTwice is cos(2d) by degrees.
-var cosTwice = func() (t [180]float64) {
-	for d := range t {
-		t[d] = math.Cos(2 * float64(d) * math.Pi / 180)
-	}
-	return t
-}()

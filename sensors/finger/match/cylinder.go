@@ -36,6 +36,7 @@ type Print struct {
 	direction []uint8    // brads
 	cylinders []cylinder // by minutia; unused ones have no valid bits
 	usable    int
+	area      int      // grid cells on the finger
 	distance  []uint16 // n x n, eighths of a pixel
 	bearing   []uint8  // n x n, brads: from the direction of i to the line towards j
 }
@@ -50,6 +51,11 @@ func Prepare(s minutiae.Set) *Print {
 			dx, dy := float64(b.X-a.X), float64(b.Y-a.Y)
 			p.distance[i*n+j] = uint16(min(8*math.Hypot(dx, dy)+0.5, math.MaxUint16))
 			p.bearing[i*n+j] = brads(math.Atan2(dy, dx) - float64(a.Direction))
+		}
+	}
+	for _, v := range s.Grid.Cells {
+		if v != 0 {
+			p.area++
 		}
 	}
 	t := newCylinderTables()
