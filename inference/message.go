@@ -24,6 +24,14 @@ const (
 	maxFailureText = 512
 )
 
+// Descriptors that a worker process is started with, besides stderr.
+const (
+	SocketFD  = 3 // stream socket to the parent
+	LibraryFD = 4 // sealed memfd with the native engine
+	NetworkFD = 5 // sealed memfd with the model's first file
+	BinaryFD  = 6 // sealed memfd with the worker's own program
+)
+
 // Setup is the first frame: everything that the worker is told. It has no
 // environment and no arguments.
 type Setup struct {
