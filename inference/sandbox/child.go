@@ -108,6 +108,9 @@ func (w *Worker) spawn(ctx context.Context, namespaces []inference.LayerName) (_
 	}
 	isolate(cmd.SysProcAttr, namespaces)
 	if err := c.start(cmd); err != nil {
+		if len(namespaces) > 0 && refusedByKernel(err) {
+			err = fmt.Errorf("%w: the kernel refused new namespaces: %w", inference.ErrConfinement, err)
+		}
 		return nil, errors.Join(fmt.Errorf("start worker process: %w", err), ours.Close())
 	}
 	defer func() {
@@ -181,10 +184,14 @@ func (c *child) reap(cmd *exec.Cmd) {
 	}
 	c.mu.Lock()
 	c.reaped = true
-	c.state = cmd.Wait()
 	c.mu.Unlock()
+	c.state = cmd.Wait()
 	close(c.done)
 }
+
+// patience bounds the wait for a killed process to be gone. Only one that hangs in
+// the kernel, as behind a broken device, takes longer; it is reaped when it ends.
+const patience = 5 * time.Second
 
 // end kills the process group and waits until it is gone.
 func (c *child) end() {
@@ -195,7 +202,10 @@ func (c *child) end() {
 		_ = unix.Kill(-c.pid, unix.SIGKILL)
 	}
 	c.mu.Unlock()
-	<-c.done
+	select {
+	case <-c.done:
+	case <-time.After(patience):
+	}
 }
 
 func (c *child) exited() bool {
@@ -260,7 +270,9 @@ func (c *child) explain(ctx context.Context, err error) error {
 	case errors.Is(err, inference.ErrFrame):
 		return fmt.Errorf("%w: %w", inference.ErrProtocol, err)
 	}
-	<-c.done
+	if !c.exited() {
+		return fmt.Errorf("%w: it hangs in the kernel and cannot be killed", inference.ErrCrashed)
+	}
 	return fmt.Errorf("%w: %v%s", inference.ErrCrashed, c.state, c.stderr)
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +18,7 @@ import (
 // Landlock, for which the word of our own program has to do, given before it saw the
 // network.
 func observe(pid int, namespaces []inference.LayerName, claimed inference.Confinement) inference.Confinement {
-	status := readStatus(pid)
+	threads := threadStatuses(pid)
 	var layers inference.Confinement
 	for _, name := range inference.Layers() {
 		layer := inference.Layer{Name: name}
@@ -46,11 +47,11 @@ func observe(pid int, namespaces []inference.LayerName, claimed inference.Confin
 		case inference.ResourceLimits:
 			fact, holds = limited(pid)
 		case inference.NoNewPrivileges:
-			fact, holds = status.is("NoNewPrivs", "1")
+			fact, holds = all(threads, func(s status) (string, bool) { return s.is("NoNewPrivs", "1") })
 		case inference.NoCapabilities:
-			fact, holds = status.noCapabilities()
+			fact, holds = all(threads, status.noCapabilities)
 		case inference.Seccomp:
-			fact, holds = status.is("Seccomp", "2")
+			fact, holds = all(threads, func(s status) (string, bool) { return s.is("Seccomp", "2") })
 		case inference.Landlock:
 			fact, holds = layer.Detail, layer.Active
 		}
@@ -124,9 +125,9 @@ func limited(pid int) (fact string, holds bool) {
 // status is proc_pid_status(5).
 type status map[string]string
 
-func readStatus(pid int) status {
+func readStatus(path string) status {
 	s := status{}
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return s // every fact is then missing
 	}
@@ -137,6 +138,28 @@ func readStatus(pid int) status {
 		}
 	}
 	return s
+}
+
+// threadStatuses reads every thread: credentials and filters belong to threads, and
+// one that was missed would be a hole.
+func threadStatuses(pid int) []status {
+	// The only error of Glob is a bad pattern.
+	paths, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	var threads []status
+	for _, path := range paths {
+		threads = append(threads, readStatus(path))
+	}
+	return threads
+}
+
+// all holds when a fact holds for every thread, of which there must be one.
+func all(threads []status, holds func(status) (string, bool)) (fact string, ok bool) {
+	for _, s := range threads {
+		if fact, ok = holds(s); !ok {
+			return fact, false
+		}
+	}
+	return fmt.Sprintf("%s, %d threads", fact, len(threads)), len(threads) > 0
 }
 
 func (s status) is(key, want string) (fact string, holds bool) {
@@ -154,7 +177,7 @@ func (s status) noCapabilities() (fact string, holds bool) {
 
 // peakMemory is the peak resident set in bytes, or zero.
 func peakMemory(pid int) int64 {
-	kib, ok := strings.CutSuffix(readStatus(pid)["VmHWM"], " kB")
+	kib, ok := strings.CutSuffix(readStatus(fmt.Sprintf("/proc/%d/status", pid))["VmHWM"], " kB")
 	n, err := strconv.ParseInt(strings.TrimSpace(kib), 10, 64)
 	if !ok || err != nil {
 		return 0

@@ -88,7 +88,7 @@ func Start(ctx context.Context, config Config) (_ *Worker, err error) {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
 	w.turn <- struct{}{}
-	ctx, cancel := context.WithTimeout(ctx, config.Limits.Deadline)
+	ctx, cancel := withDeadline(ctx, config.Limits.Deadline)
 	defer cancel()
 	if err := w.startChild(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start worker: %w", err), w.Close())
