@@ -1,0 +1,129 @@
+// Package process is the composition root of vouchinfer: it turns the descriptors
+// that the sandbox passed into a confined worker with one network. Only
+// cmd/vouchinfer imports it.
+//
+// The order is the point. The engine is ours by its digest and is loaded first,
+// because loading needs files; then the process gives up everything; only then are
+// the bytes of a stranger's network looked at.
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+
+	"github.com/vouchbox/vouch/inference"
+	"github.com/vouchbox/vouch/inference/gpu"
+	"github.com/vouchbox/vouch/inference/gpu/nvml"
+	"github.com/vouchbox/vouch/inference/onnx"
+	"github.com/vouchbox/vouch/inference/sandbox/confine"
+	"github.com/vouchbox/vouch/inference/vad"
+	"github.com/vouchbox/vouch/inference/worker"
+)
+
+// Serve runs the worker on the descriptors of inference.SocketFD and its
+// neighbours, until the parent closes the socket.
+func Serve(ctx context.Context) error {
+	conn := os.NewFile(inference.SocketFD, "socket")
+	setup, err := worker.Setup(conn)
+	if err != nil {
+		return errors.Join(err, worker.Refuse(conn, err))
+	}
+	session, hello, reader, err := load(setup)
+	if err != nil {
+		return errors.Join(err, worker.Refuse(conn, err))
+	}
+	if err := worker.Hello(conn, hello); err != nil {
+		return err
+	}
+	return worker.Serve(ctx, conn, setup.Limits, session, reader)
+}
+
+func load(setup inference.Setup) (worker.Session, inference.Hello, worker.GPU, error) {
+	none := inference.Hello{}
+	if setup.Pipeline != vad.Pipeline {
+		return nil, none, nil, fmt.Errorf("%w: this release has no pipeline %q", inference.ErrModel, setup.Pipeline)
+	}
+	if err := confine.Prepare(setup.Namespaces); err != nil {
+		return nil, none, nil, err
+	}
+	// The parent passed a sealed copy, so there is a descriptor and no path.
+	engine, err := onnx.Load("/proc/self/fd/" + strconv.Itoa(inference.LibraryFD))
+	if err != nil {
+		return nil, none, nil, fmt.Errorf("%w: %w", inference.ErrModel, err)
+	}
+	reader := openGPU()
+	network := os.NewFile(inference.NetworkFD, "network")
+	if err := closeFDs(inference.LibraryFD, inference.BinaryFD); err != nil {
+		return nil, none, nil, fmt.Errorf("%w: %w", inference.ErrConfinement, err)
+	}
+	layers, err := confine.Apply(confine.Policy{
+		Namespaces: setup.Namespaces, Memory: setup.Limits.Memory, CPUSeconds: setup.CPUSeconds,
+		DeviceControl: reader.devices(),
+	})
+	if err != nil {
+		return nil, none, nil, err
+	}
+
+	model, err := io.ReadAll(network)
+	if err == nil {
+		err = network.Close()
+	}
+	if err != nil {
+		return nil, none, nil, fmt.Errorf("%w: read: %w", inference.ErrModel, err)
+	}
+	var detector *vad.Detector
+	_, err = engine.Open(model, onnx.Options{Signature: vad.Signature(), Check: func(s *onnx.Session) (err error) {
+		detector, err = vad.New(s)
+		return err
+	}})
+	if err != nil {
+		return nil, none, nil, err
+	}
+	return detector, inference.Hello{
+		Engine: "onnxruntime " + engine.Version(),
+		Device: "cpu/" + runtime.GOARCH,
+		Layers: layers,
+	}, reader, nil
+}
+
+// gpuReader answers with the reason when there is nothing to read.
+type gpuReader struct {
+	nvml *nvml.Reader
+	err  error
+}
+
+func openGPU() gpuReader {
+	r, err := nvml.Open()
+	return gpuReader{nvml: r, err: err}
+}
+
+// devices tells whether device files are held open, which need ioctl(2).
+func (g gpuReader) devices() bool { return g.nvml != nil }
+
+func (g gpuReader) Read(ctx context.Context) (gpu.Report, error) {
+	if g.err != nil {
+		return gpu.Report{}, g.err
+	}
+	return g.nvml.Read(ctx)
+}
+
+// PrintGPU writes the GPU report of this machine as JSON for people. A machine
+// without a GPU is a report that says so.
+func PrintGPU(ctx context.Context, w io.Writer) error {
+	report, err := openGPU().Read(ctx)
+	if err != nil {
+		report = gpu.Report{Sources: []string{}, GPUs: []gpu.Sample{}, Note: err.Error()}
+	}
+	if board, err := gpu.ReadSysfs(os.DirFS("/sys")); err == nil {
+		report = gpu.Merge(report, board)
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(report)
+}
