@@ -9,4 +9,6 @@ var (
 	ErrRules = errors.New("invalid rules")
 	// ErrDecision means that a decision is none of approve, reject, abstain.
 	ErrDecision = errors.New("invalid decision")
+	// ErrAmount means that a text is not an amount of HEART.
+	ErrAmount = errors.New("invalid amount")
 )

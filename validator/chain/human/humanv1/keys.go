@@ -7,6 +7,8 @@ const StoreKey = "human"
 const (
 	ParamsPrefix byte = iota
 	HumansPrefix
+	// OwnersPrefix indexes humans by owner. Nothing is proved from it.
+	OwnersPrefix
 )
 
 // HumanKey is the key of the Human with this account address.
