@@ -29,6 +29,9 @@ var (
 	ErrTrustChanged = errors.New("the trust root differs from the one in use")
 	// ErrNotIncluded means that no block is proven to carry the transaction yet. Ask again.
 	ErrNotIncluded = errors.New("the transaction is not proven to be in a block")
+	// ErrUnconfirmed comes with ErrNotIncluded when a block is said to carry the transaction and the
+	// block after it, which commits to the result, is awaited.
+	ErrUnconfirmed = errors.New("the next block is awaited")
 	// ErrRefused means that a node does not take a transaction; the cause is a [*RefusedError]. It
 	// is a node's word, not the chain's.
 	ErrRefused = errors.New("the node refused the transaction")

@@ -36,8 +36,9 @@ func (c *Client) ReadAt(ctx context.Context, height int64, store string, key []b
 }
 
 func (c *Client) read(ctx context.Context, h Header, store string, key []byte) (Value, error) {
-	if h.Height < 2 {
-		return Value{}, fmt.Errorf("%w: no block commits to state yet", ErrStale)
+	// cosmos-sdk's baseapp proves no state of height 1.
+	if h.Height < 3 {
+		return Value{}, fmt.Errorf("%w: state can be proven from block 3 on, the newest is %d", ErrStale, h.Height)
 	}
 	if len(key) == 0 || len(key) > MaxKey {
 		return Value{}, fmt.Errorf("a key has 1 to %d bytes, got %d", MaxKey, len(key))
@@ -79,7 +80,7 @@ func (c *Client) Inclusion(ctx context.Context, txHash [32]byte) (*Inclusion, er
 	case r.Height <= 0:
 		return nil, lie("height", nil, "the node says that transaction %X is in block %d", txHash, r.Height)
 	case r.Height >= latest.Height:
-		return nil, fmt.Errorf("%w: block %d is said to carry it, the next block is awaited", ErrNotIncluded, r.Height)
+		return nil, fmt.Errorf("%w: block %d is said to carry it: %w", ErrNotIncluded, r.Height, ErrUnconfirmed)
 	}
 	next, err := c.Header(ctx, r.Height+1)
 	if err != nil {
