@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
-
 	"github.com/vouchbox/vouch/appliance/api"
 	"github.com/vouchbox/vouch/appliance/api/apitest"
 	"github.com/vouchbox/vouch/appliance/panel"
@@ -107,11 +105,9 @@ func TestScreenshots(t *testing.T) {
 		url := open(t, in(s))
 		for _, v := range paneltest.Views() {
 			b.Show(t, v)
-			b.Run(t, chromedp.Navigate(url+s.path), chromedp.WaitVisible("h1"))
+			b.Open(t, url+s.path)
 			b.Screenshot(t, v, s.name+"-"+v.Name)
-			var wide bool
-			b.Run(t, chromedp.Evaluate("document.documentElement.scrollWidth > innerWidth", &wide))
-			if wide {
+			if paneltest.Eval[bool](t, b, "document.documentElement.scrollWidth > innerWidth") {
 				t.Errorf("%s scrolls sideways at %d px", s.name, v.Width)
 			}
 		}

@@ -5,26 +5,20 @@ package paneltest
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/cdp"
 	cdplog "github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
 
-const (
-	startTime = 60 * time.Second
-	runTime   = 3 * time.Minute
-)
+const runTime = 3 * time.Minute
 
 // Browser is one Chromium with one tab and a profile of its own. Ctx is for chromedp's actions and
 // ends with the test.
@@ -55,11 +49,11 @@ func New(t testing.TB) *Browser {
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-extensions", true), chromedp.Flag("disable-dev-shm-usage", true),
 		chromedp.Flag("hide-scrollbars", true), chromedp.Flag("mute-audio", true),
-		chromedp.WSURLReadTimeout(startTime),
 	)
-	ctx, stopTab := chromedp.NewContext(ctx)
+	b := &Browser{}
+	ctx, stopTab := chromedp.NewContext(ctx, chromedp.WithListener(b.listen))
 	ctx, stopClock := context.WithTimeout(ctx, runTime)
-	b := &Browser{Ctx: ctx}
+	b.Ctx = ctx
 	t.Cleanup(func() {
 		stopClock()
 		stopTab()
@@ -69,8 +63,7 @@ func New(t testing.TB) *Browser {
 			t.Errorf("the browser complained: %s", c)
 		}
 	})
-	chromedp.ListenTarget(ctx, b.listen)
-	if err := chromedp.Run(ctx, cdplog.Enable()); err != nil {
+	if _, err := chromedp.Call(ctx, cdplog.Enable, cdp.Empty{}); err != nil {
 		t.Fatalf("starting %s: %v", bin, err)
 	}
 	return b
@@ -79,13 +72,13 @@ func New(t testing.TB) *Browser {
 func (b *Browser) listen(ev any) {
 	switch ev := ev.(type) {
 	case *runtime.EventConsoleAPICalled:
-		if ev.Type == runtime.APITypeError || ev.Type == runtime.APITypeWarning {
+		if ev.Type == runtime.ConsoleAPICalledTypeError || ev.Type == runtime.ConsoleAPICalledTypeWarning {
 			b.complain(fmt.Sprintf("console %s: %s", ev.Type, arguments(ev.Args)))
 		}
 	case *runtime.EventExceptionThrown:
-		b.complain("exception: " + ev.ExceptionDetails.Error())
+		b.complain("exception: " + ev.ExceptionDetails.Text + " " + arguments([]*runtime.RemoteObject{ev.ExceptionDetails.Exception}))
 	case *cdplog.EventEntryAdded:
-		if ev.Entry.Level == cdplog.LevelError || ev.Entry.Level == cdplog.LevelWarning {
+		if ev.Entry.Level == cdplog.EntryLevelError || ev.Entry.Level == cdplog.EntryLevelWarning {
 			b.complain(fmt.Sprintf("%s %s: %s %s", ev.Entry.Source, ev.Entry.Level, ev.Entry.Text, ev.Entry.URL))
 		}
 	}
@@ -94,9 +87,11 @@ func (b *Browser) listen(ev any) {
 func arguments(args []*runtime.RemoteObject) string {
 	var parts []string
 	for _, a := range args {
-		if a.Description != "" {
+		switch {
+		case a == nil:
+		case a.Description != "":
 			parts = append(parts, a.Description)
-		} else {
+		default:
 			parts = append(parts, string(a.Value))
 		}
 	}
@@ -133,123 +128,65 @@ next:
 	return out
 }
 
-// Run runs actions and fails the test at the first error.
-func (b *Browser) Run(t testing.TB, actions ...chromedp.Action) {
+// Do runs steps and fails the test at the first error.
+func (b *Browser) Do(t testing.TB, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	if err := chromedp.Run(b.Ctx, actions...); err != nil {
+	if err := chromedp.Do(b.Ctx, steps...); err != nil {
 		t.Fatalf("in the browser: %v", err)
 	}
+}
+
+// Open goes to a page and waits until it is loaded.
+func (b *Browser) Open(t testing.TB, url string) {
+	t.Helper()
+	b.Do(t, chromedp.Navigate(url), chromedp.WaitVisible(chromedp.CSS("h1")))
+}
+
+// Eval returns the value of a JavaScript expression in the page.
+func Eval[T any](t testing.TB, b *Browser, expression string) T {
+	t.Helper()
+	v, err := chromedp.Run(b.Ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		t.Fatalf("in the browser: %s: %v", expression, err)
+	}
+	return v
 }
 
 // Press sends keys to whatever has the focus, as a keyboard would: see package kb for their names.
 func (b *Browser) Press(t testing.TB, keys ...string) {
 	t.Helper()
 	for _, k := range keys {
-		b.Run(t, chromedp.KeyEvent(k))
+		b.Do(t, chromedp.KeyEvent(k))
 	}
 }
 
-// See waits until the page's visible text holds part.
+// See waits until the page's visible text holds part; it survives navigation.
 func (b *Browser) See(t testing.TB, part string) {
 	t.Helper()
-	const limit = 20 * time.Second
+	const limit, pause = 20 * time.Second, 50 * time.Millisecond
 	ctx, cancel := context.WithTimeout(b.Ctx, limit)
 	defer cancel()
-	expression := fmt.Sprintf("document.body && document.body.innerText.includes(%q)", part)
-	if err := chromedp.Run(ctx, chromedp.Poll(expression, nil, chromedp.WithPollingInterval(50*time.Millisecond))); err != nil {
-		var text string
-		_ = chromedp.Run(b.Ctx, chromedp.Evaluate("document.body.innerText", &text))
-		t.Fatalf("%q did not appear: %v; the page says:\n%s", part, err, text)
-	}
-}
-
-// View is a window that screenshots are taken in.
-type View struct {
-	Name          string
-	Width, Height int64 // CSS px
-	Dark          bool
-}
-
-// Views are a desktop and a phone, light and dark.
-func Views() []View {
-	return []View{
-		{"desktop-light", 1280, 800, false}, {"desktop-dark", 1280, 800, true},
-		{"phone-light", 360, 740, false}, {"phone-dark", 360, 740, true},
-	}
-}
-
-// Show makes the window that view. Motion is reduced, so that pictures compare.
-func (b *Browser) Show(t testing.TB, v View) {
-	t.Helper()
-	scheme := "light"
-	if v.Dark {
-		scheme = "dark"
-	}
-	b.Run(t,
-		emulation.SetDeviceMetricsOverride(v.Width, v.Height, 1, v.Width < 600),
-		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
-			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
-		}),
-	)
-}
-
-// Screenshot saves the whole page as NAME.png in [Artifacts].
-func (b *Browser) Screenshot(t testing.TB, v View, name string) {
-	t.Helper()
-	var png []byte
-	var height int64
-	b.Run(t, chromedp.Evaluate("Math.ceil(document.documentElement.scrollHeight)", &height))
-	b.Run(t,
-		emulation.SetDeviceMetricsOverride(v.Width, max(height, v.Height), 1, v.Width < 600),
-		chromedp.ActionFunc(func(ctx context.Context) error {
-			var err error
-			png, err = page.CaptureScreenshot().Do(ctx)
-			return err
-		}),
-		emulation.SetDeviceMetricsOverride(v.Width, v.Height, 1, v.Width < 600),
-	)
-	file := filepath.Join(Artifacts(t), name+".png")
-	if err := os.WriteFile(file, png, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// Artifacts is the folder for what a person looks at after a test: $VOUCH_ARTIFACTS, else
-// .artifacts/panel at the root of the module.
-func Artifacts(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("VOUCH_ARTIFACTS")
-	if dir == "" {
-		root, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
+	next := time.NewTicker(pause)
+	defer next.Stop()
+	text := ""
+	for {
+		// An error is a page that is being replaced: the next look sees the new one.
+		if now, err := chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText")); err == nil {
+			text = now
 		}
-		for {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-			up := filepath.Dir(root)
-			if up == root {
-				t.Fatal("no go.mod above the working directory: set VOUCH_ARTIFACTS")
-			}
-			root = up
+		if strings.Contains(text, part) {
+			return
 		}
-		dir = filepath.Join(root, ".artifacts", "panel")
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%q did not appear in %v; the page says:\n%s", part, limit, text)
+		case <-next.C:
+		}
 	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 // Path is the path of the page that is shown.
 func (b *Browser) Path(t testing.TB) string {
 	t.Helper()
-	var at string
-	b.Run(t, chromedp.Location(&at))
-	u, err := url.Parse(at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u.Path
+	return Eval[string](t, b, "location.pathname")
 }
