@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/vouchbox/vouch/appliance/api"
 )
@@ -63,6 +64,14 @@ func (b touchBody) Heading() string {
 		return "Cancelled. Nothing was signed"
 	}
 	return "Nothing waits for a finger"
+}
+
+// Tries says how many are left, unless the box's own message does.
+func (b touchBody) Tries() string {
+	if b.TriesLeft == 0 || strings.Contains(b.Message, "left") {
+		return ""
+	}
+	return plural(b.TriesLeft, "try", "tries") + " left"
 }
 
 // Moving reports whether the page must follow the box.
