@@ -51,8 +51,8 @@ func decodeList(r io.Reader) ([]goPackage, error) {
 		}
 		list = append(list, goPackage{
 			path: relative(p.ImportPath), name: p.Name, docs: docs,
-			imports:     relatives(p.Imports),
-			testImports: relatives(slices.Concat(p.TestImports, p.XTestImports)),
+			code:  byOrigin(p.Imports),
+			tests: byOrigin(slices.Concat(p.TestImports, p.XTestImports)),
 		})
 	}
 }
@@ -64,10 +64,14 @@ func relative(importPath string) string {
 	return strings.TrimPrefix(importPath, module+"/")
 }
 
-func relatives(importPaths []string) []string {
-	out := make([]string, len(importPaths))
-	for i, p := range importPaths {
-		out[i] = relative(p)
+func byOrigin(importPaths []string) imports {
+	var out imports
+	for _, p := range importPaths {
+		if within(p, module+"/...") {
+			out.project = append(out.project, relative(p))
+		} else {
+			out.foreign = append(out.foreign, p)
+		}
 	}
 	return out
 }
@@ -114,11 +118,11 @@ func TestTheCheckerSeesWhatItIsFor(t *testing.T) {
 		testing:   []string{"testing/..."},
 	}
 	good := []goPackage{
-		{path: "tpm", name: "tpm", docs: 1, imports: []string{"os", "github.com/google/go-tpm/tpm2"}, testImports: []string{"tpm", "tpm/tpmtest", "testing"}},
-		{path: "tpm/deep", name: "deep", docs: 1, imports: []string{"tpm"}},
-		{path: "tpm/tpmtest", name: "tpmtest", docs: 1, imports: []string{"testing"}},
-		{path: "validator/poh", name: "poh", docs: 1, imports: []string{"crypto/sha256"}, testImports: []string{"os", "tpm/tpmtest"}},
-		{path: "cmd/vouchd", name: "main", docs: 1, imports: []string{"tpm", "validator/poh"}},
+		{path: "tpm", name: "tpm", docs: 1, code: imports{foreign: []string{"os", "github.com/google/go-tpm/tpm2"}}, tests: imports{project: []string{"tpm", "tpm/tpmtest"}, foreign: []string{"testing"}}},
+		{path: "tpm/deep", name: "deep", docs: 1, code: imports{project: []string{"tpm"}}},
+		{path: "tpm/tpmtest", name: "tpmtest", docs: 1, code: imports{foreign: []string{"testing"}}},
+		{path: "validator/poh", name: "poh", docs: 1, code: imports{foreign: []string{"crypto/sha256"}}, tests: imports{project: []string{"tpm/tpmtest"}, foreign: []string{"os"}}},
+		{path: "cmd/vouchd", name: "main", docs: 1, code: imports{project: []string{"tpm", "validator/poh"}}},
 	}
 	if problems := r.check(good); len(problems) != 0 {
 		t.Errorf("a good tree: %q", problems)
@@ -128,19 +132,20 @@ func TestTheCheckerSeesWhatItIsFor(t *testing.T) {
 		want string
 	}{
 		"no row":                   {goPackage{path: "drivers/x", name: "x", docs: 1}, "drivers/x: has no row"},
-		"import not allowed":       {goPackage{path: "validator/poh", name: "poh", docs: 1, imports: []string{"tpm"}}, "validator/poh: imports tpm, which"},
-		"test import not allowed":  {goPackage{path: "tpm/key", name: "key", docs: 1, testImports: []string{"validator/poh"}}, "tpm/key: imports validator/poh, which"},
-		"dependency has a door":    {goPackage{path: "cmd/vouchd", name: "main", docs: 1, imports: []string{"github.com/google/go-tpm/tpm2"}}, "which is for tpm/...; one door"},
-		"door holds for tests":     {goPackage{path: "cmd/vouchd", name: "main", docs: 1, testImports: []string{"github.com/google/go-tpm/tpm2"}}, "which is for tpm/...; one door"},
-		"simulator":                {goPackage{path: "tpm/key", name: "key", docs: 1, imports: []string{"tpm/tpmtest"}}, "imports the simulator tpm/tpmtest"},
-		"testing":                  {goPackage{path: "tpm/key", name: "key", docs: 1, imports: []string{"testing"}}, "which is for tests"},
-		"impure":                   {goPackage{path: "validator/poh", name: "poh", docs: 1, imports: []string{"os/exec"}}, "is pure and imports os/exec"},
-		"banned":                   {goPackage{path: "tpm/key", name: "key", docs: 1, testImports: []string{"example.org/bad/x"}}, "example.org/bad/x; licence"},
+		"import not allowed":       {goPackage{path: "validator/poh", name: "poh", docs: 1, code: imports{project: []string{"tpm"}}}, "validator/poh: imports tpm, which"},
+		"test import not allowed":  {goPackage{path: "tpm/key", name: "key", docs: 1, tests: imports{project: []string{"validator/poh"}}}, "tpm/key: its tests import validator/poh, which"},
+		"dependency has a door":    {goPackage{path: "cmd/vouchd", name: "main", docs: 1, code: imports{foreign: []string{"github.com/google/go-tpm/tpm2"}}}, "which is for tpm/...; one door"},
+		"door holds for tests":     {goPackage{path: "cmd/vouchd", name: "main", docs: 1, tests: imports{foreign: []string{"github.com/google/go-tpm/tpm2"}}}, "which is for tpm/...; one door"},
+		"simulator":                {goPackage{path: "tpm/key", name: "key", docs: 1, code: imports{project: []string{"tpm/tpmtest"}}}, "imports the simulator tpm/tpmtest"},
+		"testing":                  {goPackage{path: "tpm/key", name: "key", docs: 1, code: imports{foreign: []string{"testing"}}}, "which is for tests"},
+		"impure":                   {goPackage{path: "validator/poh", name: "poh", docs: 1, code: imports{foreign: []string{"os/exec"}}}, "is pure and imports os/exec"},
+		"the standard library":     {goPackage{path: "tpm/key", name: "key", docs: 1, code: imports{foreign: []string{"os"}, project: []string{"image"}}}, "tpm/key: imports image, which"},
+		"banned":                   {goPackage{path: "tpm/key", name: "key", docs: 1, tests: imports{foreign: []string{"example.org/bad/x"}}}, "example.org/bad/x; licence"},
 		"empty name":               {goPackage{path: "sensors/types", name: "kinds", docs: 1}, "says nothing"},
 		"no doc":                   {goPackage{path: "tpm/key", name: "key"}, "has 0 package comments"},
 		"two docs":                 {goPackage{path: "tpm/key", name: "key", docs: 2}, "has 2 package comments"},
-		"linked through another":   {goPackage{path: "tpm", name: "tpm", docs: 1, imports: []string{"tpm/deep"}}, "cmd/vouchd > tpm > tpm/deep"},
-		"longest row wins":         {goPackage{path: "tpm/tpmtest", name: "tpmtest", docs: 1, imports: []string{"tpm"}}, "tpm/tpmtest: imports tpm, which"},
+		"linked through another":   {goPackage{path: "tpm", name: "tpm", docs: 1, code: imports{project: []string{"tpm/deep"}}}, "cmd/vouchd > tpm > tpm/deep"},
+		"longest row wins":         {goPackage{path: "tpm/tpmtest", name: "tpmtest", docs: 1, code: imports{project: []string{"tpm"}}}, "tpm/tpmtest: imports tpm, which"},
 		"a wildcard is no prefix":  {goPackage{path: "tpmx", name: "tpmx", docs: 1}, "tpmx: has no row"},
 		"a path is not a wildcard": {goPackage{path: "validator/poh/in", name: "in", docs: 1}, "validator/poh/in: has no row"},
 	} {
@@ -156,7 +161,7 @@ func TestTheCheckerSeesWhatItIsFor(t *testing.T) {
 			t.Errorf("stale rules: %q, want %q", got, want)
 		}
 	}
-	got = strings.Join(r.stale([]goPackage{{path: "cmd/vouchd", name: "main", imports: []string{"tpm"}}}), "\n")
+	got = strings.Join(r.stale([]goPackage{{path: "cmd/vouchd", name: "main", code: imports{project: []string{"tpm"}}}}), "\n")
 	for _, want := range []string{"row cmd/vouchd allows validator/poh", "door of github.com/google/go-tpm/...: nobody"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("stale rules: %q, want %q", got, want)

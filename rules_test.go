@@ -11,12 +11,15 @@ const module = "github.com/vouchbox/vouch"
 
 // goPackage is what the rules look at; paths of the project are relative to the module.
 type goPackage struct {
-	path        string
-	name        string
-	imports     []string // of the code that is built
-	testImports []string // of its tests only
-	docs        int      // package comments
+	path  string
+	name  string
+	docs  int     // package comments
+	code  imports // of what is built
+	tests imports // of its tests only
 }
+
+// imports are apart by origin, because the standard library has an image as well.
+type imports struct{ project, foreign []string }
 
 // row allows a package, or with a trailing "/..." it and all below, to import those parts of the project.
 // Of several rows that match, the longest path rules.
@@ -42,7 +45,7 @@ type process struct {
 	why    string
 }
 
-// never are imports that no package may have, test or not: prefixes.
+// ban is the start of import paths that no package may have, test or not.
 type ban struct{ prefix, why string }
 
 type rules struct {
@@ -100,11 +103,21 @@ func (r rules) check(packages []goPackage) []string {
 		if p.docs != 1 {
 			report("%s: has %d package comments, want 1", p.path, p.docs)
 		}
-		for _, i := range p.imports {
-			r.checkImport(report, p.path, own, i, false)
+		for _, i := range p.code.project {
+			if !anyOf(i, own.imports) {
+				report("%s: imports %s, which the import table does not allow (%s)", p.path, i, own.why)
+			}
 			if simulator(i) && !simulator(p.path) {
 				report("%s: imports the simulator %s; only tests and the demo may", p.path, i)
 			}
+		}
+		folder := strings.SplitN(p.path, "/", 2)[0] + "/..."
+		for _, i := range p.tests.project {
+			if !anyOf(i, own.imports) && !anyOf(i, own.tests) && !simulator(i) && !within(i, folder) {
+				report("%s: its tests import %s, which the import table does not allow (%s)", p.path, i, own.why)
+			}
+		}
+		for _, i := range p.code.foreign {
 			if anyOf(i, r.testing) && !simulator(p.path) {
 				report("%s: imports %s, which is for tests", p.path, i)
 			}
@@ -112,8 +125,8 @@ func (r rules) check(packages []goPackage) []string {
 				report("%s: is pure and imports %s", p.path, i)
 			}
 		}
-		for _, i := range p.testImports {
-			r.checkImport(report, p.path, own, i, true)
+		for _, i := range slices.Concat(p.code.foreign, p.tests.foreign) {
+			r.checkDependency(report, p.path, i)
 		}
 	}
 	for _, proc := range r.processes {
@@ -130,7 +143,7 @@ func (r rules) check(packages []goPackage) []string {
 	return slices.Compact(broken)
 }
 
-func (r rules) checkImport(report func(string, ...any), from string, own row, i string, test bool) {
+func (r rules) checkDependency(report func(string, ...any), from, i string) {
 	for _, b := range r.banned {
 		if strings.HasPrefix(i, b.prefix) {
 			report("%s: imports %s; %s", from, i, b.why)
@@ -141,21 +154,6 @@ func (r rules) checkImport(report func(string, ...any), from string, own row, i 
 			report("%s: imports %s, which is for %s; %s", from, i, strings.Join(d.behind, ", "), d.why)
 		}
 	}
-	if !isProject(i) || i == from {
-		return
-	}
-	allowed := anyOf(i, own.imports)
-	if test {
-		folder := strings.SplitN(from, "/", 2)[0] + "/..."
-		allowed = allowed || simulator(i) || within(i, folder) || anyOf(i, own.tests)
-	}
-	if !allowed {
-		report("%s: imports %s, which the import table does not allow (%s)", from, i, own.why)
-	}
-}
-
-func isProject(importPath string) bool {
-	return anyOf(importPath, []string{"appliance/...", "drivers/...", "sensors/...", "tpm/...", "validator/...", "inference/...", "image/...", "cmd/...", "."})
 }
 
 // reach returns the shortest import path to each project package that a binary links.
@@ -164,7 +162,7 @@ func reach(known map[string]goPackage, from string) [][]string {
 	seen := map[string]bool{from: true}
 	for n := 0; n < len(paths); n++ {
 		at := paths[n]
-		for _, i := range known[at[len(at)-1]].imports {
+		for _, i := range known[at[len(at)-1]].code.project {
 			if _, ok := known[i]; ok && !seen[i] {
 				seen[i] = true
 				paths = append(paths, append(slices.Clone(at), i))
@@ -192,11 +190,11 @@ func (r rules) stale(packages []goPackage) []string {
 		}
 		uses := func(pattern string, test bool) bool {
 			return slices.ContainsFunc(members, func(p goPackage) bool {
-				all := p.imports
+				all := p.code.project
 				if test {
-					all = p.testImports
+					all = p.tests.project
 				}
-				return slices.ContainsFunc(all, func(i string) bool { return within(i, pattern) && i != p.path })
+				return slices.ContainsFunc(all, func(i string) bool { return within(i, pattern) })
 			})
 		}
 		for _, pattern := range own.imports {
@@ -213,7 +211,7 @@ func (r rules) stale(packages []goPackage) []string {
 	for _, d := range r.doors {
 		for _, dependency := range d.dependencies {
 			if !slices.ContainsFunc(packages, func(p goPackage) bool {
-				return slices.ContainsFunc(slices.Concat(p.imports, p.testImports), func(i string) bool { return within(i, dependency) })
+				return slices.ContainsFunc(slices.Concat(p.code.foreign, p.tests.foreign), func(i string) bool { return within(i, dependency) })
 			}) {
 				report("door of %s: nobody imports it", dependency)
 			}

@@ -36,11 +36,11 @@ func theRules() rules {
 			{path: "validator/poh", why: "the protocol's words; a stranger computes with it", pure: true},
 			{path: "validator/chain/...", imports: []string{"validator/poh", "validator/chain/..."}, why: "the chain knows no box"},
 			{path: "validator/node/...", imports: []string{"validator/chain/...", "validator/poh"}, why: "a node runs the chain"},
-			{path: "validator/light/...", imports: []string{"validator/light/...", "validator/poh"}, tests: []string{"validator/..."},
+			{path: "validator/light/...", imports: []string{"validator/poh"}, tests: []string{"validator/..."},
 				why: "proofs are about bytes; what they mean is ledger's"},
-			{path: "validator/ledger/...", imports: []string{"validator/ledger/...", "validator/light", "validator/poh", "validator/chain/ainft/ainftv1",
+			{path: "validator/ledger", imports: []string{"validator/light", "validator/poh", "validator/chain/ainft/ainftv1",
 				"validator/chain/human/humanv1", "validator/chain/request/requestv1"}, why: "proved reads of records; it links no keeper"},
-			{path: "validator/tx/...", imports: []string{"validator/tx/...", "validator/poh", "validator/chain/ainft/ainftv1",
+			{path: "validator/tx", imports: []string{"validator/light", "validator/poh", "validator/chain/ainft/ainftv1",
 				"validator/chain/human/humanv1", "validator/chain/request/requestv1"}, why: "transactions are built without a keeper"},
 			{path: "validator/prover/...", imports: []string{"validator/prover/...", "validator/poh", "validator/light", "validator/ledger", "validator/tx",
 				"validator/chain/ainft/ainftv1", "validator/chain/human/humanv1", "validator/chain/request/requestv1", "sensors"},
@@ -78,7 +78,8 @@ func theRules() rules {
 				behind: []string{"inference/sandbox/..."}, why: "one place says what a worker may do"},
 			{dependencies: []string{"go.bug.st/serial"}, behind: []string{"drivers/r503"}, why: "a driver owns its bus"},
 			{dependencies: []string{"periph.io/..."}, behind: []string{"drivers/line"}, why: "a driver owns its bus"},
-			{dependencies: []string{"github.com/creack/pty"}, behind: []string{"drivers/drivertest"}, why: "only a simulator pretends to be a device"},
+			{dependencies: []string{"github.com/creack/pty"}, behind: []string{"drivers/drivertest", "tpm"},
+				why: "only a simulator or a test pretends to be a device"},
 			{dependencies: []string{"github.com/chromedp/..."}, behind: []string{"appliance/panel/paneltest"}, why: "only a test drives a browser"},
 		},
 		processes: []process{
@@ -100,6 +101,7 @@ func theRules() rules {
 		names: []string{"util", "utils", "common", "types", "helpers", "helper", "misc", "shared"},
 		impure: []string{"os/...", "net", "net/http/...", "net/rpc/...", "syscall", "golang.org/x/sys/...", "io/ioutil", "path/filepath", "plugin",
 			"log/...", "database/sql/..."},
-		testing: []string{"testing/...", "net/http/httptest", "pgregory.net/rapid", "github.com/google/go-cmp/...", "github.com/rogpeppe/go-internal/..."},
+		testing: []string{"testing/...", "net/http/httptest", "pgregory.net/rapid", "github.com/google/go-cmp/...", "github.com/rogpeppe/go-internal/...",
+			"github.com/creack/pty", "github.com/chromedp/..."},
 	}
 }

@@ -75,8 +75,8 @@ type Inference struct {
 	Library string `json:"library"`
 	// ModelsDir is the store of models, by digest. Default "/perm/models".
 	ModelsDir string `json:"models_dir"`
-	// Require names the layers of the sandbox without which no model is run, as inference names them. Default
-	// "namespaces", "landlock", "seccomp".
+	// Require names the layers of the sandbox without which no model is run, as package inference names them:
+	// "seccomp", "network-namespace". Empty means all of them. Default empty.
 	Require []string `json:"require"`
 }
 
@@ -141,7 +141,7 @@ func Default() Config {
 			Binary:    "/usr/bin/vouchinfer",
 			Library:   "/usr/lib/libonnxruntime.so",
 			ModelsDir: "/perm/models",
-			Require:   []string{"namespaces", "landlock", "seccomp"},
+			Require:   []string{},
 		},
 		Ceremony:  Ceremony{TouchTimeout: Duration(30 * time.Second), Tries: 5, CoolDown: Duration(time.Minute)},
 		Enrolment: Enrolment{Views: 6},
