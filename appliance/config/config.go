@@ -75,10 +75,16 @@ type Inference struct {
 	Library string `json:"library"`
 	// ModelsDir is the store of models, by digest. Default "/perm/models".
 	ModelsDir string `json:"models_dir"`
-	// Require names the layers of the sandbox without which no model is run, as package inference names them:
-	// "seccomp", "network-namespace". Empty means all of them. Default empty.
-	Require []string `json:"require"`
+	// Require says what to do when the kernel refuses a layer of the sandbox: "all" runs no model then; "available"
+	// runs it with what is left, for a development machine only. Default "all".
+	Require string `json:"require"`
 }
+
+// The values of Inference.Require.
+const (
+	RequireAll       = "all"
+	RequireAvailable = "available"
+)
 
 // Ceremony bounds one answer of a human.
 type Ceremony struct {
@@ -141,7 +147,7 @@ func Default() Config {
 			Binary:    "/usr/bin/vouchinfer",
 			Library:   "/usr/lib/libonnxruntime.so",
 			ModelsDir: "/perm/models",
-			Require:   []string{},
+			Require:   RequireAll,
 		},
 		Ceremony:  Ceremony{TouchTimeout: Duration(30 * time.Second), Tries: 5, CoolDown: Duration(time.Minute)},
 		Enrolment: Enrolment{Views: 6},

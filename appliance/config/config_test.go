@@ -52,7 +52,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 		Sensor: config.Sensor{Path: "/dev/ttyUSB0", Baud: 115200, Password: 7, TouchLine: "GPIO07"},
 		Chain: config.Chain{ID: "c", Primary: "http://a:1", Witnesses: []string{"http://b:1", "http://c:1"}, AllowNoWitness: true,
 			Trust: config.Trust{Height: 9, Hash: config.Hash{1, 2}}, TrustPeriod: config.Duration(time.Hour)},
-		Inference: config.Inference{Binary: "/b", Library: "/l", ModelsDir: "/m", Require: []string{"seccomp"}},
+		Inference: config.Inference{Binary: "/b", Library: "/l", ModelsDir: "/m", Require: "available"},
 		Ceremony:  config.Ceremony{TouchTimeout: config.Duration(10 * time.Second), Tries: 2, CoolDown: config.Duration(time.Second)},
 		Enrolment: config.Enrolment{Views: 4},
 	}
@@ -165,7 +165,7 @@ func TestValuesThatCannotWork(t *testing.T) {
 		{"inference.binary", func(c *config.Config) { c.Inference.Binary = "" }},
 		{"inference.library", func(c *config.Config) { c.Inference.Library = "lib.so" }},
 		{"inference.models_dir", func(c *config.Config) { c.Inference.ModelsDir = "" }},
-		{"inference.require[1]", func(c *config.Config) { c.Inference.Require = []string{"seccomp", "seccomp"} }},
+		{"inference.require", func(c *config.Config) { c.Inference.Require = "none" }},
 		{"ceremony.touch_timeout", func(c *config.Config) { c.Ceremony.TouchTimeout = config.Duration(time.Hour) }},
 		{"ceremony.tries", func(c *config.Config) { c.Ceremony.Tries = 0 }},
 		{"ceremony.cool_down", func(c *config.Config) { c.Ceremony.CoolDown = -1 }},

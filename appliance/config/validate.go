@@ -108,10 +108,8 @@ func (v *problems) inference(c Inference) {
 	v.path("inference.binary", c.Binary)
 	v.path("inference.library", c.Library)
 	v.path("inference.models_dir", c.ModelsDir)
-	for i, layer := range c.Require {
-		if layer == "" || !printable(layer) || slices.Contains(c.Require[:i], layer) {
-			v.add(fmt.Sprintf("inference.require[%d]", i), "%q is empty or named before", layer)
-		}
+	if c.Require != RequireAll && c.Require != RequireAvailable {
+		v.add("inference.require", "want %q or %q, got %q", RequireAll, RequireAvailable, c.Require)
 	}
 }
 
