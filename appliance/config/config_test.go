@@ -46,6 +46,26 @@ func TestLeastFileKeepsDefaults(t *testing.T) {
 	}
 }
 
+// The example that owners copy must work.
+func TestExampleOfTheOperatorGuide(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operator-guide.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```json\n")
+	example, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("docs/operator-guide.md has no example")
+	}
+	c, err := config.Parse([]byte(example))
+	if err == nil {
+		err = c.Validate()
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestEveryFieldIsRead(t *testing.T) {
 	want := config.Config{
 		Box: "Kitchen", StateDir: "/s", Socket: "/run/x.sock", AllowUIDs: []uint32{1001, 4294967295}, TPM: "/t",
