@@ -52,7 +52,7 @@ func (e *executor) worker(ctx context.Context, ref inference.Digest) (*sandbox.W
 
 // require is what the owner demands of the sandbox.
 func (e *executor) require() sandbox.Require {
-	if e.cfg.Sandbox == config.SandboxAvailable {
+	if e.cfg.Require == config.RequireAvailable {
 		return sandbox.RequireAvailable
 	}
 	return sandbox.RequireAll

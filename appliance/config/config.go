@@ -73,18 +73,15 @@ type Inference struct {
 	Binary string `json:"binary"`
 	// ModelsDir is the store of models, by digest. Default "/perm/models".
 	ModelsDir string `json:"models_dir"`
-	// Sandbox is "all" to run no model unless every layer of the sandbox stands, or "available" to run with
-	// those that this kernel gives, which the box then shows as a problem. Default "all".
-	Sandbox Sandbox `json:"sandbox"`
+	// Require says what to do when the kernel refuses a layer of the sandbox: "all" runs no model then; "available"
+	// runs it with what is left, for a development machine only. Default "all".
+	Require string `json:"require"`
 }
 
-// Sandbox says what of the sandbox must stand before a model runs.
-type Sandbox string
-
-// SandboxAll is for every box; SandboxAvailable is for development machines.
+// The values of Inference.Require.
 const (
-	SandboxAll       Sandbox = "all"
-	SandboxAvailable Sandbox = "available"
+	RequireAll       = "all"
+	RequireAvailable = "available"
 )
 
 // Ceremony bounds one answer of a human.
@@ -149,7 +146,7 @@ func Default() Config {
 		Inference: Inference{
 			Binary:    "/usr/bin/vouchinfer",
 			ModelsDir: "/perm/models",
-			Sandbox:   SandboxAll,
+			Require:   RequireAll,
 		},
 		Ceremony:  Ceremony{TouchTimeout: Duration(30 * time.Second), Tries: 5, CoolDown: Duration(time.Minute)},
 		Enrolment: Enrolment{Views: 8, Timeout: Duration(5 * time.Minute)},

@@ -46,13 +46,33 @@ func TestLeastFileKeepsDefaults(t *testing.T) {
 	}
 }
 
+// The example that owners copy must work.
+func TestExampleOfTheOperatorGuide(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operator-guide.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```json\n")
+	example, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("docs/operator-guide.md has no example")
+	}
+	c, err := config.Parse([]byte(example))
+	if err == nil {
+		err = c.Validate()
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestEveryFieldIsRead(t *testing.T) {
 	want := config.Config{
 		Box: "Kitchen", StateDir: "/s", Socket: "/run/x.sock", AllowUIDs: []uint32{1001, 4294967295}, TPM: "/t",
 		Sensor: config.Sensor{Path: "/dev/ttyUSB0", Baud: 115200, Password: 7, TouchLine: "GPIO07"},
 		Chain: config.Chain{ID: "c", Primary: "http://a:1", Witnesses: []string{"http://b:1", "http://c:1"}, AllowNoWitness: true,
 			Trust: config.Trust{Height: 9, Hash: config.Hash{1, 2}}, TrustPeriod: config.Duration(time.Hour)},
-		Inference: config.Inference{Binary: "/b", ModelsDir: "/m", Sandbox: config.SandboxAvailable},
+		Inference: config.Inference{Binary: "/b", ModelsDir: "/m", Require: "available"},
 		Ceremony:  config.Ceremony{TouchTimeout: config.Duration(10 * time.Second), Tries: 2, CoolDown: config.Duration(time.Second)},
 		Enrolment: config.Enrolment{Views: 4, Timeout: config.Duration(time.Minute)},
 	}
@@ -164,7 +184,7 @@ func TestValuesThatCannotWork(t *testing.T) {
 		{"chain.trust_period", func(c *config.Config) { c.Chain.TrustPeriod = 0 }},
 		{"inference.binary", func(c *config.Config) { c.Inference.Binary = "" }},
 		{"inference.models_dir", func(c *config.Config) { c.Inference.ModelsDir = "" }},
-		{"inference.sandbox", func(c *config.Config) { c.Inference.Sandbox = "some" }},
+		{"inference.require", func(c *config.Config) { c.Inference.Require = "none" }},
 		{"ceremony.touch_timeout", func(c *config.Config) { c.Ceremony.TouchTimeout = config.Duration(time.Hour) }},
 		{"ceremony.tries", func(c *config.Config) { c.Ceremony.Tries = 0 }},
 		{"ceremony.cool_down", func(c *config.Config) { c.Ceremony.CoolDown = -1 }},

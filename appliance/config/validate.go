@@ -108,8 +108,8 @@ func (v *problems) node(field, address string) {
 func (v *problems) inference(c Inference) {
 	v.path("inference.binary", c.Binary)
 	v.path("inference.models_dir", c.ModelsDir)
-	if c.Sandbox != SandboxAll && c.Sandbox != SandboxAvailable {
-		v.add("inference.sandbox", "want %q or %q, got %q", SandboxAll, SandboxAvailable, c.Sandbox)
+	if c.Require != RequireAll && c.Require != RequireAvailable {
+		v.add("inference.require", "want %q or %q, got %q", RequireAll, RequireAvailable, c.Require)
 	}
 }
 

@@ -121,7 +121,7 @@ func (s *stage) openBox(ctx context.Context) error {
 		"allow_uids": []int{os.Getuid()}, "tpm": s.tpm.Path(),
 		"sensor":    map[string]any{"path": s.module.Path(), "baud": 57600},
 		"chain":     map[string]any{"id": chainID, "primary": s.rpc, "allow_no_witness": true, "trust": trusted, "trust_period": "168h"},
-		"inference": map[string]any{"binary": worker, "models_dir": models, "sandbox": "available"},
+		"inference": map[string]any{"binary": worker, "models_dir": models, "require": "available"},
 		"ceremony":  map[string]any{"touch_timeout": "2m"},
 	}
 	cli := map[string]any{
