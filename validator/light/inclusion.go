@@ -53,6 +53,7 @@ type Inclusion struct {
 	header Header
 	index  uint32
 	code   uint32
+	data   []byte
 	tx     []byte
 	proof  TxProof
 }
@@ -68,6 +69,10 @@ func (i *Inclusion) Index() uint32 { return i.index }
 
 // Code is the ABCI result: 0 when the transaction took effect.
 func (i *Inclusion) Code() uint32 { return i.code }
+
+// Data is the ABCI result's data: cosmos.base.abci.v1beta1.TxMsgData of an SDK chain. Like the code
+// it is under the next block's last results hash.
+func (i *Inclusion) Data() []byte { return bytes.Clone(i.data) }
 
 // Tx returns the transaction's bytes.
 func (i *Inclusion) Tx() []byte { return bytes.Clone(i.tx) }
@@ -97,5 +102,6 @@ func include(h, next Header, want [32]byte, p TxProof, results []*abci.ExecTxRes
 	if path.Total != int64(len(results)) {
 		return nil, lie("transaction", nil, "the proof counts %d transactions in block %d, which has %d results", path.Total, h.Height, len(results))
 	}
-	return &Inclusion{header: h, index: uint32(path.Index), code: results[path.Index].Code, tx: tx, proof: p}, nil
+	r := results[path.Index]
+	return &Inclusion{header: h, index: uint32(path.Index), code: r.Code, data: r.Data, tx: tx, proof: p}, nil
 }

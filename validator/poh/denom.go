@@ -11,6 +11,8 @@ const (
 	Denom = "aheart"
 	// Bech32Prefix starts each account address of the chain.
 	Bech32Prefix = "human"
+	// MinGasPrice is the network's floor, aheart for each unit of gas.
+	MinGasPrice = 1_000_000_000
 
 	heartDecimals = 18
 	heartUnit     = "HEART"
