@@ -196,10 +196,16 @@ func (a *Appliance) allowed(uid uint32) bool {
 	return uid == uint32(os.Getuid()) || slices.Contains(a.cfg.AllowUIDs, uid)
 }
 
+// firstState is the first height whose state a node of this SDK proves.
+const firstState = 2
+
 // onBlock is what the box does after each newer verified block.
 func (a *Appliance) onBlock(work chan<- []uint64) func(context.Context, light.Header) error {
 	resumed := false
 	return func(ctx context.Context, h light.Header) error {
+		if provable(h) < firstState {
+			return nil
+		}
 		if !resumed {
 			if err := a.resume(ctx); err != nil {
 				return err
@@ -243,8 +249,12 @@ func (a *Appliance) executeAll(ctx context.Context, work <-chan []uint64) error 
 	}
 }
 
-// view is the chain as of the newest verified block.
-func (a *Appliance) view() ledger.View { return ledger.At(a.link, a.link.seen().Height) }
+// view is the newest state of the chain that can be proved.
+func (a *Appliance) view() ledger.View { return ledger.At(a.link, provable(a.link.seen())) }
+
+// provable is the height of the newest state below a verified block: a block's header commits to the
+// state after the block before it.
+func provable(h light.Header) int64 { return h.Height - 1 }
 
 // claimSensor takes the sensor for one ceremony or enrolment.
 func (a *Appliance) claimSensor() bool { return a.sensorClaim.TryLock() }

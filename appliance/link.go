@@ -8,7 +8,6 @@ import (
 
 	"github.com/vouchbox/vouch/appliance/api"
 	"github.com/vouchbox/vouch/validator/light"
-	"github.com/vouchbox/vouch/validator/poh"
 )
 
 // link is the box's only sight of the chain: a light client that is made when the node first answers
@@ -75,6 +74,15 @@ func (l *link) Read(ctx context.Context, store string, key []byte) (light.Value,
 	return c.Read(ctx, store, key)
 }
 
+// Header verifies the block of a height.
+func (l *link) Header(ctx context.Context, height int64) (light.Header, error) {
+	c, err := l.get()
+	if err != nil {
+		return light.Header{}, err
+	}
+	return c.Header(ctx, height)
+}
+
 // ReadAt proves the value of a key as of a height.
 func (l *link) ReadAt(ctx context.Context, height int64, store string, key []byte) (light.Value, error) {
 	c, err := l.get()
@@ -111,7 +119,7 @@ func (l *link) seen() light.Header {
 
 func (l *link) status() api.Chain {
 	h := l.seen()
-	return api.Chain{ID: l.cfg.ChainID, Height: h.Height, Hash: poh.Digest(h.Hash).String(), Time: h.Time}
+	return api.Chain{ID: l.cfg.ChainID, Height: h.Height, Hash: h.Hash.String(), Time: h.Time}
 }
 
 // pollEvery is how often the box asks for a newer block.

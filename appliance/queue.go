@@ -11,6 +11,7 @@ import (
 
 	"github.com/vouchbox/vouch/appliance/api"
 	"github.com/vouchbox/vouch/validator/chain/request/requestv1"
+	"github.com/vouchbox/vouch/validator/ledger"
 	"github.com/vouchbox/vouch/validator/light"
 	"github.com/vouchbox/vouch/validator/poh"
 )
@@ -63,7 +64,7 @@ func (q *queue) put(s api.Summary) (changed bool) {
 // follow brings the queue up to a verified block. It returns the approved requests, which wait for an
 // edge worker.
 func (a *Appliance) follow(ctx context.Context, h light.Header) (approved []uint64, err error) {
-	l := ledger.At(a.link, h.Height)
+	l := ledger.At(a.link, provable(h))
 	next, err := l.NextRequest(ctx)
 	if err != nil {
 		return nil, err
@@ -139,14 +140,14 @@ func (a *Appliance) submitted(ctx context.Context, r requestv1.Request) time.Tim
 	if ok {
 		return t
 	}
-	v, err := a.link.ReadAt(ctx, r.SubmittedHeight, requestv1.StoreKey, requestv1.RequestKey(r.Id))
+	h, err := a.link.Header(ctx, r.SubmittedHeight)
 	if err != nil {
 		return time.Time{}
 	}
 	a.queue.mu.Lock()
 	defer a.queue.mu.Unlock()
-	a.queue.born[r.Id] = v.Block().Time
-	return v.Block().Time
+	a.queue.born[r.Id] = h.Time
+	return h.Time
 }
 
 func stateOf(s requestv1.State) api.RequestState {

@@ -11,6 +11,7 @@ import (
 	"github.com/vouchbox/vouch/inference/wav"
 	"github.com/vouchbox/vouch/validator/chain/ainft/ainftv1"
 	"github.com/vouchbox/vouch/validator/chain/request/requestv1"
+	"github.com/vouchbox/vouch/validator/ledger"
 	"github.com/vouchbox/vouch/validator/poh"
 )
 

@@ -126,7 +126,7 @@ func (s *stage) openBox(ctx context.Context) error {
 	}
 	cli := map[string]any{
 		"node": s.rpc, "chain_id": chainID, "trust": trusted, "allow_no_witness": true,
-		"socket": filepath.Join(s.sockets, "vouchd.sock"), "state_dir": s.path("cli"),
+		"socket": filepath.Join(s.sockets, "vouchd.sock"),
 	}
 	for path, v := range map[string]any{s.path("box.json"): box, s.path("vouch.json"): cli} {
 		b, err := json.MarshalIndent(v, "", "  ")

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,9 +46,13 @@ var (
 
 // Run executes one command line and returns the exit code.
 func Run(ctx context.Context, args []string, s Streams) int {
-	root := newRoot(s)
+	c := &command{Streams: s}
+	root := c.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	for _, dir := range c.scratch {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
 	if err == nil {
 		return 0
 	}
@@ -76,10 +81,11 @@ type command struct {
 	output string
 	file   string
 	flags  settings
+
+	scratch []string // folders to remove at the end
 }
 
-func newRoot(s Streams) *cobra.Command {
-	c := &command{Streams: s}
+func (c *command) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "vouch",
 		Short: "Ask AIs that humans answer for, run a box, and check receipts",
@@ -87,9 +93,9 @@ func newRoot(s Streams) *cobra.Command {
 believes no node: every value it prints was proved from the block that you trust.`,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.SetIn(s.In)
-	root.SetOut(s.Out)
-	root.SetErr(s.Err)
+	root.SetIn(c.In)
+	root.SetOut(c.Out)
+	root.SetErr(c.Err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, cmd.CommandPath())
 	})
@@ -99,7 +105,6 @@ believes no node: every value it prints was proved from the block that you trust
 	p.StringVar(&c.flags.Node, "node", "", "RPC address of a node; it is asked, never believed")
 	p.StringVar(&c.flags.ChainID, "chain-id", "", "id of the chain")
 	p.StringVar(&c.flags.Socket, "socket", "", "socket of the box")
-	p.StringVar(&c.flags.StateDir, "state-dir", "", "folder of verified blocks")
 	p.StringSliceVar(&c.flags.Witnesses, "witness", nil, "RPC address of another node to compare with")
 	p.BoolVar(&c.flags.AllowNoWitness, "allow-no-witness", false, "accept that one node stands alone (a devnet)")
 	p.Int64Var(&c.flags.Trust.Height, "trusted-height", 0, "height of a block that you trust")

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,7 +25,6 @@ type settings struct {
 	AllowNoWitness bool     `json:"allow_no_witness"`
 	Trust          trust    `json:"trust"`
 	Socket         string   `json:"socket"`
-	StateDir       string   `json:"state_dir"`
 }
 
 // trust is a block that the user got from somebody they trust.
@@ -68,7 +66,6 @@ func (c *command) settings(cmd *cobra.Command) (settings, error) {
 		"trusted-height":   func() { s.Trust.Height = c.flags.Trust.Height },
 		"trusted-hash":     func() { s.Trust.Hash = c.flags.Trust.Hash },
 		"socket":           func() { s.Socket = c.flags.Socket },
-		"state-dir":        func() { s.StateDir = c.flags.StateDir },
 	} {
 		if f := cmd.Flag(name); f != nil && f.Changed {
 			set()
@@ -105,14 +102,13 @@ func (c *command) chain(ctx context.Context, cmd *cobra.Command) (*light.Client,
 	if err != nil {
 		return nil, s, err
 	}
-	dir := s.StateDir
-	if dir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			return nil, s, fmt.Errorf("find a folder for verified blocks: %w; name one with --state-dir", err)
-		}
-		dir = filepath.Join(cache, "vouch", s.ChainID)
+	// Verified blocks are kept for one command: the trusted block comes with every command, and two
+	// that run at once must not share a folder.
+	dir, err := os.MkdirTemp("", "vouch-light-")
+	if err != nil {
+		return nil, s, fmt.Errorf("make a folder for verified blocks: %w", err)
 	}
+	c.scratch = append(c.scratch, dir)
 	client, err := light.New(ctx, light.Config{
 		ChainID: s.ChainID, Trust: block, TrustPeriod: trustPeriod, Primary: s.Node, Witnesses: s.Witnesses,
 		AllowNoWitness: s.AllowNoWitness, Dir: dir,
