@@ -71,8 +71,6 @@ type Trust struct {
 type Inference struct {
 	// Binary is the vouchinfer program. Default "/usr/bin/vouchinfer".
 	Binary string `json:"binary"`
-	// Library is the shared library of ONNX Runtime. Default "/usr/lib/libonnxruntime.so".
-	Library string `json:"library"`
 	// ModelsDir is the store of models, by digest. Default "/perm/models".
 	ModelsDir string `json:"models_dir"`
 	// Require says what to do when the kernel refuses a layer of the sandbox: "all" runs no model then; "available"
@@ -98,8 +96,10 @@ type Ceremony struct {
 
 // Enrolment says how a finger is learnt.
 type Enrolment struct {
-	// Views is how many touches make an enrolled finger: 3 to 12. Default 6.
+	// Views is how many touches make an enrolled finger: 3 to 12. Default 8.
 	Views int `json:"views"`
+	// Timeout is how long the whole enrolment may take: 30s to 15m. Default "5m".
+	Timeout Duration `json:"timeout"`
 }
 
 // Hash is a SHA-256 hash; its text is 64 hex digits of either case.
@@ -145,12 +145,11 @@ func Default() Config {
 		Chain:     Chain{Witnesses: []string{}, TrustPeriod: Duration(14 * 24 * time.Hour)},
 		Inference: Inference{
 			Binary:    "/usr/bin/vouchinfer",
-			Library:   "/usr/lib/libonnxruntime.so",
 			ModelsDir: "/perm/models",
 			Require:   RequireAll,
 		},
 		Ceremony:  Ceremony{TouchTimeout: Duration(30 * time.Second), Tries: 5, CoolDown: Duration(time.Minute)},
-		Enrolment: Enrolment{Views: 6},
+		Enrolment: Enrolment{Views: 8, Timeout: Duration(5 * time.Minute)},
 	}
 }
 

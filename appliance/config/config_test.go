@@ -46,8 +46,8 @@ func TestLeastFileKeepsDefaults(t *testing.T) {
 	}
 }
 
-// The example that owners copy must work.
-func TestExampleOfTheOperatorGuide(t *testing.T) {
+// The page that owners read has an example that works, and a line for each field.
+func TestOperatorGuide(t *testing.T) {
 	page, err := os.ReadFile("../../docs/operator-guide.md")
 	if err != nil {
 		t.Fatal(err)
@@ -55,15 +55,33 @@ func TestExampleOfTheOperatorGuide(t *testing.T) {
 	_, rest, _ := strings.Cut(string(page), "```json\n")
 	example, _, found := strings.Cut(rest, "```")
 	if !found {
-		t.Fatal("docs/operator-guide.md has no example")
+		t.Fatal("the guide has no example")
 	}
 	c, err := config.Parse([]byte(example))
 	if err == nil {
 		err = c.Validate()
 	}
 	if err != nil {
-		t.Error(err)
+		t.Errorf("the guide's example: %v", err)
 	}
+	for _, field := range fields("", reflect.TypeFor[config.Config]()) {
+		if !strings.Contains(rest, "\n| `"+field+"` | ") {
+			t.Errorf("the guide has no line for %s", field)
+		}
+	}
+}
+
+func fields(path string, typ reflect.Type) (names []string) {
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		name := strings.TrimPrefix(path+"."+f.Tag.Get("json"), ".")
+		if f.Type.Kind() == reflect.Struct {
+			names = append(names, fields(name, f.Type)...)
+		} else {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func TestEveryFieldIsRead(t *testing.T) {
@@ -72,9 +90,9 @@ func TestEveryFieldIsRead(t *testing.T) {
 		Sensor: config.Sensor{Path: "/dev/ttyUSB0", Baud: 115200, Password: 7, TouchLine: "GPIO07"},
 		Chain: config.Chain{ID: "c", Primary: "http://a:1", Witnesses: []string{"http://b:1", "http://c:1"}, AllowNoWitness: true,
 			Trust: config.Trust{Height: 9, Hash: config.Hash{1, 2}}, TrustPeriod: config.Duration(time.Hour)},
-		Inference: config.Inference{Binary: "/b", Library: "/l", ModelsDir: "/m", Require: "available"},
+		Inference: config.Inference{Binary: "/b", ModelsDir: "/m", Require: "available"},
 		Ceremony:  config.Ceremony{TouchTimeout: config.Duration(10 * time.Second), Tries: 2, CoolDown: config.Duration(time.Second)},
-		Enrolment: config.Enrolment{Views: 4},
+		Enrolment: config.Enrolment{Views: 4, Timeout: config.Duration(time.Minute)},
 	}
 	noZeroes(t, "", reflect.ValueOf(want))
 	if err := want.Validate(); err != nil {
@@ -183,13 +201,13 @@ func TestValuesThatCannotWork(t *testing.T) {
 		{"chain.trust.hash", func(c *config.Config) { c.Chain.Trust.Hash = config.Hash{} }},
 		{"chain.trust_period", func(c *config.Config) { c.Chain.TrustPeriod = 0 }},
 		{"inference.binary", func(c *config.Config) { c.Inference.Binary = "" }},
-		{"inference.library", func(c *config.Config) { c.Inference.Library = "lib.so" }},
 		{"inference.models_dir", func(c *config.Config) { c.Inference.ModelsDir = "" }},
 		{"inference.require", func(c *config.Config) { c.Inference.Require = "none" }},
 		{"ceremony.touch_timeout", func(c *config.Config) { c.Ceremony.TouchTimeout = config.Duration(time.Hour) }},
 		{"ceremony.tries", func(c *config.Config) { c.Ceremony.Tries = 0 }},
 		{"ceremony.cool_down", func(c *config.Config) { c.Ceremony.CoolDown = -1 }},
 		{"enrolment.views", func(c *config.Config) { c.Enrolment.Views = 2 }},
+		{"enrolment.timeout", func(c *config.Config) { c.Enrolment.Timeout = config.Duration(time.Hour) }},
 	} {
 		changed := valid()
 		c.set(&changed)

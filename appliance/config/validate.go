@@ -32,6 +32,7 @@ func (c Config) Validate() error {
 	v.within("ceremony.tries", c.Ceremony.Tries, 1, 10)
 	v.between("ceremony.cool_down", time.Duration(c.Ceremony.CoolDown), time.Second, time.Hour)
 	v.within("enrolment.views", c.Enrolment.Views, 3, 12)
+	v.between("enrolment.timeout", time.Duration(c.Enrolment.Timeout), 30*time.Second, 15*time.Minute)
 	return errors.Join(v...)
 }
 
@@ -106,7 +107,6 @@ func (v *problems) node(field, address string) {
 
 func (v *problems) inference(c Inference) {
 	v.path("inference.binary", c.Binary)
-	v.path("inference.library", c.Library)
 	v.path("inference.models_dir", c.ModelsDir)
 	if c.Require != RequireAll && c.Require != RequireAvailable {
 		v.add("inference.require", "want %q or %q, got %q", RequireAll, RequireAvailable, c.Require)
