@@ -106,6 +106,7 @@ func TestTheCheckerSeesWhatItIsFor(t *testing.T) {
 		table: []row{
 			{path: "tpm/...", imports: []string{"tpm/..."}, why: "tpm knows nobody"},
 			{path: "tpm/tpmtest", why: "simulator"},
+			{path: "tpm/play", why: "simulator by its row", world: true},
 			{path: "validator/poh", pure: true, why: "pure"},
 			{path: "cmd/vouchd", imports: []string{"tpm/...", "validator/poh"}, why: "main"},
 			{path: "sensors/types", why: "x"},
@@ -137,6 +138,7 @@ func TestTheCheckerSeesWhatItIsFor(t *testing.T) {
 		"dependency has a door":    {goPackage{path: "cmd/vouchd", name: "main", docs: 1, code: imports{foreign: []string{"github.com/google/go-tpm/tpm2"}}}, "which is for tpm/...; one door"},
 		"door holds for tests":     {goPackage{path: "cmd/vouchd", name: "main", docs: 1, tests: imports{foreign: []string{"github.com/google/go-tpm/tpm2"}}}, "which is for tpm/...; one door"},
 		"simulator":                {goPackage{path: "tpm/key", name: "key", docs: 1, code: imports{project: []string{"tpm/tpmtest"}}}, "imports the simulator tpm/tpmtest"},
+		"simulator by row":         {goPackage{path: "tpm/key", name: "key", docs: 1, code: imports{project: []string{"tpm/play"}}}, "imports the simulator tpm/play"},
 		"testing":                  {goPackage{path: "tpm/key", name: "key", docs: 1, code: imports{foreign: []string{"testing"}}}, "which is for tests"},
 		"impure":                   {goPackage{path: "validator/poh", name: "poh", docs: 1, code: imports{foreign: []string{"os/exec"}}}, "is pure and imports os/exec"},
 		"the standard library":     {goPackage{path: "tpm/key", name: "key", docs: 1, code: imports{foreign: []string{"os"}, project: []string{"image"}}}, "tpm/key: imports image, which"},

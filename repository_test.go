@@ -82,7 +82,7 @@ func TestNoTestSkips(t *testing.T) {
 			t.Errorf("%s:%d skips; let it fail and say what to install", name, line)
 		}
 	})
-	sample := []byte("package p\nfunc f(t T) {\n\tt.Skip()\n\tt.SkipNow()\n\tt.Skipf(\"\")\n\tt.Log(\"t.Skip()\")\n}\n")
+	sample := []byte("package p\nfunc f(t T) {\n\tt.Skip()\n\tt.SkipNow()\n\tt.Skipf(\"\")\n\tt.Log(\"t.Skip()\")\n\td.Skip()\n}\n")
 	if got := skips(t, "sample.go", sample); !slices.Equal(got, []int{3, 4, 5}) {
 		t.Errorf("skips of the sample: lines %v, want 3, 4 and 5", got)
 	}
@@ -100,7 +100,11 @@ func skips(t *testing.T, name string, b []byte) (lines []int) {
 		if !ok {
 			return true
 		}
-		if s, ok := call.Fun.(*ast.SelectorExpr); ok && slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, s.Sel.Name) {
+		s, ok := call.Fun.(*ast.SelectorExpr)
+		if !ok || !slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, s.Sel.Name) {
+			return true
+		}
+		if on, ok := s.X.(*ast.Ident); ok && slices.Contains([]string{"t", "b", "f", "tb"}, on.Name) {
 			lines = append(lines, set.Position(call.Pos()).Line)
 		}
 		return true

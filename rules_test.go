@@ -29,6 +29,7 @@ type row struct {
 	tests   []string // what tests may import besides imports, the package's own folder and simulators
 	why     string
 	pure    bool // no files, no network, no processes
+	world   bool // plays or measures a simulated world: no product package may import it
 }
 
 // door lets the packages of one part of the tree, and no other, import a dependency directly.
@@ -71,8 +72,9 @@ func anyOf(importPath string, patterns []string) bool {
 }
 
 // simulator reports whether a package plays a part of the world in tests and in the demo.
-func simulator(p string) bool {
-	return strings.HasSuffix(path.Base(p), "test") || within(p, "sensors/synth") || within(p, "appliance/demo/...")
+func (r rules) simulator(p string) bool {
+	own, _ := r.rowOf(p)
+	return own.world || strings.HasSuffix(path.Base(p), "test")
 }
 
 func (r rules) rowOf(p string) (best row, found bool) {
@@ -107,18 +109,18 @@ func (r rules) check(packages []goPackage) []string {
 			if !anyOf(i, own.imports) {
 				report("%s: imports %s, which the import table does not allow (%s)", p.path, i, own.why)
 			}
-			if simulator(i) && !simulator(p.path) {
+			if r.simulator(i) && !r.simulator(p.path) {
 				report("%s: imports the simulator %s; only tests and the demo may", p.path, i)
 			}
 		}
 		folder := strings.SplitN(p.path, "/", 2)[0] + "/..."
 		for _, i := range p.tests.project {
-			if !anyOf(i, own.imports) && !anyOf(i, own.tests) && !simulator(i) && !within(i, folder) {
+			if !anyOf(i, own.imports) && !anyOf(i, own.tests) && !r.simulator(i) && !within(i, folder) {
 				report("%s: its tests import %s, which the import table does not allow (%s)", p.path, i, own.why)
 			}
 		}
 		for _, i := range p.code.foreign {
-			if anyOf(i, r.testing) && !simulator(p.path) {
+			if anyOf(i, r.testing) && !r.simulator(p.path) {
 				report("%s: imports %s, which is for tests", p.path, i)
 			}
 			if own.pure && anyOf(i, r.impure) {

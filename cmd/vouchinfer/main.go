@@ -2,6 +2,11 @@
 //
 //	vouchinfer      the worker: talks on descriptor 3, only vouchd starts it
 //	vouchinfer gpu  print what this machine's GPU reports, as JSON
+//
+// The Go runtime must not keep cgroup files open inside the sandbox:
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
 package main
 
 import (

@@ -90,7 +90,10 @@ func (r *Runtime) Open(model []byte, options Options) (_ *Session, err error) {
 	s := &Session{tensors: map[string]*ort.Tensor[float32]{}}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("%w: %w", inference.ErrModel, err), s.Close())
+			if !errors.Is(err, inference.ErrModel) {
+				err = fmt.Errorf("%w: %w", inference.ErrModel, err)
+			}
+			err = errors.Join(err, s.Close())
 		}
 	}()
 	inputNames, inputs, err := s.allocate(options.Signature.Inputs)

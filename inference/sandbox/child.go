@@ -85,12 +85,10 @@ func (w *Worker) spawn(ctx context.Context, namespaces []inference.LayerName) (_
 	if err != nil {
 		return nil, err
 	}
-	defer theirs.Close()
 	network, err := rewind(w.files.network)
 	if err != nil {
-		return nil, errors.Join(err, ours.Close())
+		return nil, errors.Join(err, ours.Close(), theirs.Close())
 	}
-	defer network.Close()
 
 	c := &child{conn: ours, stderr: &tail{}, done: make(chan struct{})}
 	cmd := &exec.Cmd{
@@ -107,7 +105,13 @@ func (w *Worker) spawn(ctx context.Context, namespaces []inference.LayerName) (_
 		},
 	}
 	isolate(cmd.SysProcAttr, namespaces)
-	if err := c.start(cmd); err != nil {
+	err = c.start(cmd)
+	// While this process holds the worker's end too, it would not see the worker go.
+	if closed := errors.Join(theirs.Close(), network.Close()); err == nil && closed != nil {
+		c.end()
+		return nil, closed
+	}
+	if err != nil {
 		if len(namespaces) > 0 && refusedByKernel(err) {
 			err = fmt.Errorf("%w: the kernel refused new namespaces: %w", inference.ErrConfinement, err)
 		}

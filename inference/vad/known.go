@@ -23,7 +23,7 @@ func (d *Detector) checkKnownAnswer() error {
 	}
 	for i, want := range known {
 		if math.Abs(float64(got[i]-want)) > knownTolerance {
-			return fmt.Errorf("%w: known answer: frame %d gives %v, want %v within %v; this engine build computes wrong on this machine",
+			return fmt.Errorf("%w: known answer: frame %d gives %v, want %v within %v; the network is damaged, or this engine build computes wrong on this machine",
 				inference.ErrModel, i, got[i], want, knownTolerance)
 		}
 	}

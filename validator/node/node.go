@@ -63,7 +63,9 @@ func New(ctx context.Context, cfg Config, pv cmttypes.PrivValidator, logger *slo
 	if err := os.MkdirAll(config.DBDir(), 0o700); err != nil {
 		return nil, err
 	}
-	db, err := dbm.NewGoLevelDB("application", config.DBDir(), nil)
+	// Not GoLevelDB: the release that the module graph selects loses empty values, which are IAVL's empty
+	// roots, so that a restart fails. The SDK's own go.mod replaces it as broken.
+	db, err := dbm.NewPebbleDB("application", config.DBDir(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("open the application's database (is another node running in %s?): %w", filepath.Clean(cfg.Home), err)
 	}
