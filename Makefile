@@ -16,7 +16,7 @@ help: ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 demo: tools build ## run the whole flow here with simulated hardware; AUTO=1 runs it without questions
-	go run ./appliance/demo $(AUTOFLAG) -bin bin -dir .demo -models .cache/models
+	@go run ./appliance/demo $(AUTOFLAG) -bin bin -dir .demo -models .cache/models
 
 test: tools ## vet and run every test with the race detector
 	go vet ./...
@@ -54,7 +54,7 @@ build: ## build the programs into bin/
 	CGO_ENABLED=1 go build -trimpath -o bin/ ./cmd/vouchinfer
 
 tools: ## install what the other verbs need, if it is missing
-	.ci/install
+	@.ci/install
 
 clean: ## remove everything that was built; models that were fetched stay in .cache
 	rm -rf bin .demo .artifacts
