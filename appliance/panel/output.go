@@ -91,4 +91,4 @@ func readSegments(raw json.RawMessage, clip int64) []segment {
 	return out
 }
 
-func seconds(ms int64) string { return fmt.Sprintf("%d.%d s", ms/1000, ms%1000/100) }
+func seconds(ms int64) string { return fmt.Sprintf("%.2f s", float64(ms)/1000) }

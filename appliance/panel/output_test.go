@@ -13,7 +13,7 @@ func TestReadOutput(t *testing.T) {
 	}{
 		{`{"clip_ms":2000,"segments":[{"start_ms":200,"end_ms":900}],"speech_ms":700,"max_probability_milli":987}`, output{
 			Clip: 2000, Segments: []segment{{200, 900, 100, 350}},
-			Facts: []fact{{"Clip", "2.0 s"}, {"Max probability", "98.7 %"}, {"Speech", "0.7 s"}},
+			Facts: []fact{{"Clip", "2.00 s"}, {"Max probability", "98.7 %"}, {"Speech", "0.70 s"}},
 		}},
 		{`{"label":"yes","n":[1]}`, output{Facts: []fact{{"Label", "yes"}, {"N", "[1]"}}}},
 		{`not JSON`, output{Text: "not JSON"}},
