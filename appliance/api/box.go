@@ -11,6 +11,8 @@ type Box interface {
 	Status(ctx context.Context) (Status, error)
 	// Requests lists the newest requests first, at most limit.
 	Requests(ctx context.Context, limit int) ([]Summary, error)
+	// Review is what the human reads. The first call for a digest starts its reading time; showing the
+	// same review again does not start it anew.
 	Review(ctx context.Context, id uint64) (Review, error)
 	// Payload opens the artefact: the bytes were checked against the digest before the first is read.
 	Payload(ctx context.Context, id uint64) (io.ReadCloser, Payload, error)
@@ -25,7 +27,7 @@ type Box interface {
 	CancelEnrolment(ctx context.Context) (Enrolment, error)
 	// Receipt builds the receipt file of a final request from proofs; see validator/receipt.
 	Receipt(ctx context.Context, id uint64) ([]byte, error)
-	// Audit lists entries after seq, oldest first, at most limit.
+	// Audit lists entries after seq, oldest first, at most limit; Status tells the newest seq.
 	Audit(ctx context.Context, after uint64, limit int) ([]Entry, error)
 	// Events calls fn for each event until ctx ends; the first events give the present state.
 	Events(ctx context.Context, fn func(Event) error) error

@@ -112,7 +112,8 @@ type Review struct {
 	VerifiedAt   int64     `json:"verified_at"` // block height of the proofs
 	// Blocked says why this box cannot answer now; empty when it can.
 	Blocked string `json:"blocked,omitempty"`
-	// ReadingSeconds is the least time from opening a review to answering it.
+	// ReadingSeconds is the least time from opening a review to answering it; an answer that comes
+	// sooner is a conflict.
 	ReadingSeconds int      `json:"reading_seconds"`
 	Outcome        *Outcome `json:"outcome,omitempty"`
 }

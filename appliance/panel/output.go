@@ -52,7 +52,9 @@ func readOutput(raw string) output {
 func readFact(name string, raw json.RawMessage) fact {
 	var n int64
 	isNumber := json.Unmarshal(raw, &n) == nil
-	title := func(suffix string) string { return sentence(strings.TrimSuffix(name, suffix)) }
+	title := func(suffix string) string {
+		return sentence(strings.ReplaceAll(strings.TrimSuffix(name, suffix), "_", " "))
+	}
 	switch {
 	case isNumber && strings.HasSuffix(name, "_ms"):
 		return fact{title("_ms"), seconds(n)}
@@ -64,14 +66,6 @@ func readFact(name string, raw json.RawMessage) fact {
 		return fact{title(""), s}
 	}
 	return fact{title(""), string(raw)}
-}
-
-func sentence(name string) string {
-	s := strings.ReplaceAll(name, "_", " ")
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
 }
 
 // readSegments returns nil unless every one lies inside the clip, in order.
@@ -97,4 +91,4 @@ func readSegments(raw json.RawMessage, clip int64) []segment {
 	return out
 }
 
-func seconds(ms int64) string { return fmt.Sprintf("%d.%d s", ms/1000, ms%1000/100) }
+func seconds(ms int64) string { return fmt.Sprintf("%.2f s", float64(ms)/1000) }

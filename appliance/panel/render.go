@@ -10,6 +10,8 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 //go:embed templates
@@ -19,7 +21,7 @@ var templates embed.FS
 func parsePages() (map[string]*template.Template, error) {
 	base, err := template.New("").Funcs(template.FuncMap{
 		"short": short, "when": when, "iso": iso, "clock": clock, "size": size, "plural": plural, "hex": grouped,
-		"decision": decisionWord, "state": stateWord,
+		"decision": decisionWord, "state": stateWord, "sentence": sentence,
 	}).ParseFS(templates, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, err
@@ -128,4 +130,13 @@ func decisionWord(d string) string {
 		return "Abstain"
 	}
 	return d
+}
+
+// sentence begins with a capital letter, as the details of errors need not.
+func sentence(s string) string {
+	first, n := utf8.DecodeRuneInString(s)
+	if n == 0 || first == utf8.RuneError {
+		return s
+	}
+	return string(unicode.ToUpper(first)) + s[n:]
 }

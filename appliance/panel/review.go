@@ -26,6 +26,9 @@ func (b reviewBody) CanAnswer() bool {
 	return b.Blocked == "" && b.State == api.StateOpen && b.Review.Answer == ""
 }
 
+// ShowsCount reports whether others' answers are shown: not before one's own, which they would sway.
+func (b reviewBody) ShowsCount() bool { return b.State != api.StateOpen || b.Review.Answer != "" }
+
 // Playable reports whether browsers play the artefact.
 func (b reviewBody) Playable() bool { return playable(b.Payload.MediaType) }
 
