@@ -64,7 +64,7 @@ func load(setup inference.Setup) (worker.Session, inference.Hello, worker.GPU, e
 	}
 	layers, err := confine.Apply(confine.Policy{
 		Namespaces: setup.Namespaces, Memory: setup.Limits.Memory, CPUSeconds: setup.CPUSeconds,
-		DeviceControl: reader.devices(),
+		Keep: []int{inference.SocketFD, inference.NetworkFD}, DeviceControl: reader.devices(),
 	})
 	if err != nil {
 		return nil, none, nil, err

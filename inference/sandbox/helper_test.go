@@ -97,7 +97,8 @@ func helper() error {
 			return err
 		}
 	}
-	layers, err := confine.Apply(confine.Policy{Namespaces: setup.Namespaces, Memory: setup.Limits.Memory, CPUSeconds: setup.CPUSeconds})
+	layers, err := confine.Apply(confine.Policy{Namespaces: setup.Namespaces, Memory: setup.Limits.Memory, CPUSeconds: setup.CPUSeconds,
+		Keep: []int{inference.SocketFD}})
 	if err != nil {
 		return err
 	}
@@ -275,8 +276,10 @@ func probe([]byte) ([]byte, error) {
 		if err := unix.Fstat(fd, &st); err != nil {
 			continue
 		}
-		switch kind := st.Mode & unix.S_IFMT; kind {
-		case unix.S_IFREG, unix.S_IFDIR, unix.S_IFBLK:
+		null := st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == unix.Mkdev(1, 3)
+		stderr := fd == 2 && st.Mode&unix.S_IFMT == unix.S_IFIFO
+		poller := st.Mode&unix.S_IFMT == 0 // anonymous inode
+		if fd != inference.SocketFD && !null && !stderr && !poller {
 			f.OpenFiles = append(f.OpenFiles, fmt.Sprintf("%d: mode %o", fd, st.Mode))
 		}
 	}

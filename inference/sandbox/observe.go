@@ -112,14 +112,14 @@ func limited(pid int) (fact string, holds bool) {
 	if err != nil {
 		return "cannot be observed: " + err.Error(), false
 	}
-	for _, name := range []string{"Max cpu time", "Max address space", "Max core file size", "Max file size"} {
+	for _, name := range []string{"Max cpu time", "Max data size", "Max address space", "Max core file size", "Max file size"} {
 		_, line, found := strings.Cut(string(b), name)
 		fields := strings.Fields(line)
 		if !found || len(fields) < 2 || fields[1] == "unlimited" {
 			return strings.ToLower(name) + " is unlimited", false
 		}
 	}
-	return "CPU, address space, core and file size", true
+	return "CPU time, memory, address space, core and file size", true
 }
 
 // status is proc_pid_status(5).

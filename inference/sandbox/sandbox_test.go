@@ -110,6 +110,12 @@ func TestConfinement(t *testing.T) {
 			t.Errorf("outside the sandbox: %s: %v", a.name, err)
 		}
 	}
+	// Somebody's descriptor that is inherited by mistake.
+	leak, err := unix.Open("/etc/passwd", unix.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(leak)
 	w := start(t, pipelineProbe)
 	r, err := run(t, w, "x", inference.Limits{})
 	if err != nil {
@@ -160,7 +166,7 @@ func TestMissingLayersAreNamed(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	missing, output, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	want := "user-namespace mount-namespace pid-namespace network-namespace ipc-namespace uts-namespace cgroup-namespace empty-root no-capabilities"
+	const want = "user-namespace mount-namespace pid-namespace network-namespace ipc-namespace uts-namespace cgroup-namespace empty-root no-capabilities"
 	if missing != want {
 		t.Errorf("missing %s\nwant    %s", missing, want)
 	}
@@ -347,7 +353,7 @@ func TestFailuresThatTheWorkerSurvives(t *testing.T) {
 func TestMemoryIsBounded(t *testing.T) {
 	w := start(t, pipelineEcho)
 	if _, err := run(t, w, inputFill, inference.Limits{}); !errors.Is(err, inference.ErrCrashed) {
-		t.Errorf("4 GiB within a limit of 2: got %v, want ErrCrashed", err)
+		t.Errorf("4 GiB within a limit of 1: got %v, want ErrCrashed", err)
 	}
 	alive(t, w)
 }
