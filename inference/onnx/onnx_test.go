@@ -206,7 +206,7 @@ func node(t *testing.T, store *model.Store, clip []byte) []float64 {
 	}
 	cmd := exec.CommandContext(ctx, "node", filepath.Join("testdata", "oracle.js"),
 		modeltest.Blob(t, store, model.SileroVAD().Manifest.Files[0].Digest), clipPath)
-	cmd.Env = append(os.Environ(), "NODE_PATH="+filepath.Join(prefix, "node_modules"))
+	cmd.Env = append(os.Environ(), "NODE_PATH="+filepath.Join(prefix, "node_modules"), "ORT_DISABLE_TELEMETRY=1")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -28,7 +28,9 @@ const nobody = 65534
 // cpuBudget is the CPU time after which the kernel ends a worker. It is far above
 // what one run can use, and retire keeps clear of it, so only a worker that spins
 // between runs reaches it.
-func cpuBudget(deadline time.Duration) time.Duration { return max(20*deadline, time.Minute) }
+func cpuBudget(deadline time.Duration) time.Duration {
+	return max(20*deadline, time.Minute).Round(time.Second)
+}
 
 // child is one worker process.
 type child struct {
@@ -225,7 +227,7 @@ func (c *child) exited() bool {
 func (w *Worker) greet(ctx context.Context, c *child, namespaces []inference.LayerName) error {
 	setup, err := json.Marshal(inference.Setup{
 		Pipeline: w.manifest.Pipeline, Limits: w.config.Limits, Namespaces: namespaces,
-		CPUSeconds: uint64(cpuBudget(w.config.Limits.Deadline) / time.Second),
+		CPUSeconds: uint64(w.cpuBudget / time.Second),
 	})
 	if err != nil {
 		return err

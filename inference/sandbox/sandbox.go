@@ -48,14 +48,15 @@ type Config struct {
 // Worker is one model in one confined process at a time. It is safe for concurrent
 // use; runs take turns.
 type Worker struct {
-	config   Config
-	manifest model.Manifest
-	library  model.Library
-	files    sealedFiles
-	turn     chan struct{} // holds one token; who has it owns child and lastID
-	child    *child
-	lastID   uint64
-	closed   bool
+	config    Config
+	manifest  model.Manifest
+	library   model.Library
+	files     sealedFiles
+	cpuBudget time.Duration
+	turn      chan struct{} // holds one token; who has it owns child and lastID
+	child     *child
+	lastID    uint64
+	closed    bool
 
 	mu          sync.Mutex
 	confinement inference.Confinement
@@ -83,7 +84,8 @@ func Start(ctx context.Context, config Config) (_ *Worker, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
-	w := &Worker{config: config, manifest: manifest, library: library, turn: make(chan struct{}, 1)}
+	w := &Worker{config: config, manifest: manifest, library: library,
+		cpuBudget: cpuBudget(config.Limits.Deadline), turn: make(chan struct{}, 1)}
 	if w.files, err = sealFiles(config.Binary, config.Store, library, manifest.Files[0]); err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
@@ -253,7 +255,7 @@ func (w *Worker) discard(c *child) {
 
 // retire replaces a child between runs before its CPU limit would end it in one.
 func (w *Worker) retire(c *child) {
-	if cpuTime(c.pid) > cpuBudget(w.config.Limits.Deadline)/2 {
+	if cpuTime(c.pid) > w.cpuBudget/2 {
 		w.discard(c)
 	}
 }

@@ -350,6 +350,22 @@ func TestFailuresThatTheWorkerSurvives(t *testing.T) {
 	}
 }
 
+func TestAWorkerIsRetiredBeforeItsCPULimit(t *testing.T) {
+	w := start(t, pipelineEcho)
+	first := w.child
+	alive(t, w)
+	if w.child != first {
+		t.Fatal("a young worker was retired")
+	}
+	w.cpuBudget = 1 // less than starting took
+	alive(t, w)
+	if w.child != nil || !first.exited() {
+		t.Error("a worker past half of its CPU time is kept")
+	}
+	w.cpuBudget = time.Hour
+	alive(t, w)
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	w := start(t, pipelineEcho)
 	if _, err := run(t, w, inputFill, inference.Limits{}); !errors.Is(err, inference.ErrCrashed) {
