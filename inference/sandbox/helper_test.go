@@ -38,6 +38,8 @@ const (
 	pipelineNoHello    = "test/no-hello"
 	pipelineSilent     = "test/silent"
 	pipelineRefuses    = "test/refuses"
+	pipelineNotReady   = "test/not-ready"
+	pipelineBadHello   = "test/bad-hello"
 	pipelineUnconfined = "test/unconfined"
 )
 
@@ -82,11 +84,16 @@ func helper() error {
 	case pipelineNoHello:
 		return errors.New("no hello from me")
 	case pipelineSilent:
-		select {}
+		return drain(conn)
 	case pipelineRefuses:
 		return worker.Refuse(conn, fmt.Errorf("%w: no such network", inference.ErrModel))
+	case pipelineBadHello:
+		return worker.Hello(conn, inference.Hello{Engine: "\x1b[2J", Device: "cpu/test", Layers: allLayers()})
 	case pipelineUnconfined:
-		return errors.Join(worker.Hello(conn, inference.Hello{Engine: "liar", Device: "cpu/test", Layers: allLayers()}), drain(conn))
+		if err := worker.Hello(conn, inference.Hello{Engine: "liar", Device: "cpu/test", Layers: allLayers()}); err != nil {
+			return err
+		}
+		return worker.Ready(conn)
 	}
 
 	if err := confine.Prepare(setup.Namespaces); err != nil {
@@ -103,6 +110,12 @@ func helper() error {
 		return err
 	}
 	if err := worker.Hello(conn, inference.Hello{Engine: "test 1", Device: "cpu/test", Layers: layers}); err != nil {
+		return err
+	}
+	if setup.Pipeline == pipelineNotReady {
+		return worker.Refuse(conn, fmt.Errorf("%w: known answer is wrong", inference.ErrModel))
+	}
+	if err := worker.Ready(conn); err != nil {
 		return err
 	}
 	switch setup.Pipeline {

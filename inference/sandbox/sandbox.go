@@ -215,34 +215,18 @@ func (w *Worker) acquire(ctx context.Context) (c *child, release func(), err err
 	return w.child, release, nil
 }
 
-// ask sends one frame and reads its answer. Whatever is wrong with the answer, but a
-// failure that the worker reports in form, ends the worker.
+// ask asks the child one question under a new number.
 func (w *Worker) ask(ctx context.Context, c *child, question inference.Frame, want inference.Kind, max int) ([]byte, error) {
 	w.lastID++
 	question.ID = w.lastID
-	answer, err := c.roundTrip(ctx, question, max)
+	answer, err := c.exchange(ctx, question, want, max)
+	if reported, ok := errors.AsType[failed](err); ok {
+		return nil, reported.reason
+	}
 	if err != nil {
 		w.discard(c)
-		return nil, c.explain(ctx, err)
 	}
-	if answer.ID != question.ID {
-		w.discard(c)
-		return nil, fmt.Errorf("%w: answer %d to question %d", inference.ErrProtocol, answer.ID, question.ID)
-	}
-	switch answer.Kind {
-	case want:
-		if len(answer.Payload) > max {
-			w.discard(c)
-			return nil, fmt.Errorf("%w: %d bytes, at most %d", inference.ErrOutputTooLarge, len(answer.Payload), max)
-		}
-		return answer.Payload, nil
-	case inference.KindFailure:
-		if failure, ok := inference.DecodeFailure(answer.Payload); ok {
-			return nil, failure
-		}
-	}
-	w.discard(c)
-	return nil, fmt.Errorf("%w: %v in answer to %v", inference.ErrProtocol, answer.Kind, question.Kind)
+	return answer, err
 }
 
 // discard kills a child; the next run starts another.

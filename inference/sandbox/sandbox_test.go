@@ -205,6 +205,8 @@ func TestStartRefuses(t *testing.T) {
 	for pipeline, want := range map[string]error{
 		pipelineNoHello:    inference.ErrCrashed,
 		pipelineRefuses:    inference.ErrModel,
+		pipelineNotReady:   inference.ErrModel,
+		pipelineBadHello:   inference.ErrProtocol,
 		pipelineUnconfined: inference.ErrConfinement, // it claims every layer
 	} {
 		if _, err := startIn(t.Context(), t.TempDir(), pipeline, RequireAll); !errors.Is(err, want) {
