@@ -134,11 +134,7 @@ func (w *Worker) spawn(ctx context.Context, namespaces []inference.LayerName) (_
 		}
 	}
 	// Only now does the process get to look at the network.
-	answer, err := c.exchange(ctx, inference.Frame{Kind: inference.KindLoad}, inference.KindReady, 0)
-	if err == nil && len(answer) > 0 {
-		err = fmt.Errorf("%w: ready with %d bytes", inference.ErrProtocol, len(answer))
-	}
-	if err != nil {
+	if _, err := c.exchange(ctx, inference.Frame{Kind: inference.KindLoad}, inference.KindReady, 0); err != nil {
 		return nil, err
 	}
 	return c, nil

@@ -180,6 +180,24 @@ func TestMissingLayersAreNamed(t *testing.T) {
 	}
 }
 
+// Where a container masks /proc the kernel gives no PID namespace, and only that
+// layer may go.
+func TestOnlyThePIDNamespaceIsGivenUp(t *testing.T) {
+	w := start(t, pipelineProbe)
+	w.config.Require = RequireAvailable
+	c, err := w.spawn(t.Context(), attempts(RequireAvailable)[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.end()
+	missing := c.layers.Missing()
+	// A machine with mounts below /proc shows them in the root that is left.
+	missing = slices.DeleteFunc(missing, func(n inference.LayerName) bool { return n == inference.EmptyRoot })
+	if !slices.Equal(missing, []inference.LayerName{inference.PIDNamespace}) {
+		t.Errorf("missing %v: %v", missing, c.layers)
+	}
+}
+
 func TestALyingWorkerIsNotBelieved(t *testing.T) {
 	for pipeline, want := range map[string]error{
 		pipelineGarbage:   inference.ErrProtocol,

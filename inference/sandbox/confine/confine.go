@@ -88,7 +88,7 @@ func Apply(p Policy) (inference.Confinement, error) {
 	}
 	if slices.Contains(p.Namespaces, inference.MountNamespace) {
 		// A pivot that fails half-way leaves a root that nobody has looked at.
-		if err := emptyRoot(); err != nil {
+		if err := emptyRoot(slices.Contains(p.Namespaces, inference.PIDNamespace)); err != nil {
 			return nil, fmt.Errorf("%w: empty root: %w", inference.ErrConfinement, err)
 		}
 		add(inference.EmptyRoot, "read-only tmpfs with its own /proc", nil)
@@ -144,8 +144,9 @@ func closeStrays(keep []int, devices bool) error {
 
 // emptyRoot makes a tmpfs that holds nothing but /proc the root, read-only, and lets
 // go of the old one. /proc stays because all-thread system calls find threads there;
-// in its PID namespace it shows this process only.
-func emptyRoot() error {
+// in a PID namespace of its own it shows this process only. Without one the kernel
+// gives no new /proc, and the old one is kept.
+func emptyRoot(ownPIDs bool) error {
 	const base = "/tmp"
 	if err := unix.Mount("tmpfs", base, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "size=64k,mode=0555"); err != nil {
 		return fmt.Errorf("tmpfs on %s: %w", base, err)
@@ -158,7 +159,11 @@ func emptyRoot() error {
 			return err
 		}
 	}
-	if err := mountProc("proc"); err != nil {
+	proc := func() error { return mountProc("proc") }
+	if !ownPIDs {
+		proc = func() error { return unix.Mount("/proc", "proc", "", unix.MS_BIND|unix.MS_REC, "") }
+	}
+	if err := proc(); err != nil {
 		return fmt.Errorf("proc: %w", err)
 	}
 	if err := unix.PivotRoot(".", "old"); err != nil {
