@@ -27,8 +27,8 @@ const (
 	CgroupNamespace LayerName = "cgroup-namespace"
 	// EmptyRoot: its root is an empty read-only tmpfs (pivot_root(2)).
 	EmptyRoot LayerName = "empty-root"
-	// ResourceLimits: address space, CPU time, open files, no core dump, no file
-	// writes (getrlimit(2)).
+	// ResourceLimits: memory, CPU time, open files, no core dump, no file writes
+	// (getrlimit(2)).
 	ResourceLimits LayerName = "resource-limits"
 	// NoNewPrivileges: no exec can raise privilege (PR_SET_NO_NEW_PRIVS).
 	NoNewPrivileges LayerName = "no-new-privileges"

@@ -9,21 +9,25 @@ import (
 // Kind tells what a frame carries.
 type Kind uint8
 
-// Kinds of frames. The parent sends Setup once, then Request and GPUQuery, one at a
-// time; the worker answers Setup with Hello, and each question with its answer or
-// with Failure, under the same ID.
+// Kinds of frames. A worker's life: the parent sends Setup; the worker loads its
+// engine, confines itself and sends Hello; the parent looks at what the kernel shows
+// and sends Load; only then does the worker open the network, and sends Ready. After
+// that the parent sends Request and GPUQuery, one at a time, and each is answered
+// under its own ID. At any point the worker may send Failure in place of an answer.
 const (
 	KindSetup     Kind = 1 // JSON of Setup
 	KindHello     Kind = 2 // JSON of Hello
-	KindRequest   Kind = 3 // EncodeRequest
-	KindResult    Kind = 4 // the output, as it is
-	KindFailure   Kind = 5 // EncodeFailure
-	KindGPUQuery  Kind = 6 // empty
-	KindGPUReport Kind = 7 // JSON of gpu.Report
+	KindLoad      Kind = 3 // empty
+	KindReady     Kind = 4 // empty
+	KindRequest   Kind = 5 // EncodeRequest
+	KindResult    Kind = 6 // the output, as it is
+	KindFailure   Kind = 7 // EncodeFailure
+	KindGPUQuery  Kind = 8 // empty
+	KindGPUReport Kind = 9 // JSON of gpu.Report
 )
 
 func (k Kind) String() string {
-	names := [...]string{"0", "setup", "hello", "request", "result", "failure", "gpu query", "gpu report"}
+	names := [...]string{"0", "setup", "hello", "load", "ready", "request", "result", "failure", "gpu query", "gpu report"}
 	if int(k) < len(names) {
 		return names[k]
 	}

@@ -67,7 +67,7 @@ func TestReadFrameRefuses(t *testing.T) {
 		{"another magic", edit(0, 'X'), 4, ErrFrame},
 		{"another version", edit(2, 2), 4, ErrFrame},
 		{"kind 0", edit(3, 0), 4, ErrFrame},
-		{"an unknown kind", edit(3, 8), 4, ErrFrame},
+		{"an unknown kind", edit(3, 10), 4, ErrFrame},
 	} {
 		if _, err := ReadFrame(bytes.NewReader(c.wire), c.max); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
@@ -90,7 +90,7 @@ func TestLengthIsCheckedBeforeAllocating(t *testing.T) {
 }
 
 func TestWriteFrameRefuses(t *testing.T) {
-	for _, f := range []Frame{{Kind: 0}, {Kind: 8}, {Kind: KindResult, Payload: make([]byte, maxPayload+1)}} {
+	for _, f := range []Frame{{Kind: 0}, {Kind: 10}, {Kind: KindResult, Payload: make([]byte, maxPayload+1)}} {
 		var wire bytes.Buffer
 		if err := WriteFrame(&wire, f); !errors.Is(err, ErrFrame) || wire.Len() != 0 {
 			t.Errorf("kind %d: got %v and %d bytes, want ErrFrame and none", f.Kind, err, wire.Len())
@@ -172,6 +172,17 @@ func FuzzDecodeHello(f *testing.F) {
 			t.Fatalf("unnamed error %v", err)
 		}
 	})
+}
+
+func TestHelloIsChecked(t *testing.T) {
+	if err := (Hello{Engine: "onnxruntime 1.29.0", Device: "cpu/amd64"}).Validate(); err != nil {
+		t.Error(err)
+	}
+	for _, h := range []Hello{{}, {Engine: "e"}, {Device: "d"}, {Engine: "e\x1b[2J", Device: "d"}, {Engine: "e", Device: strings.Repeat("d", 65)}} {
+		if err := h.Validate(); !errors.Is(err, ErrProtocol) {
+			t.Errorf("%+v: got %v, want ErrProtocol", h, err)
+		}
+	}
 }
 
 func TestDigestText(t *testing.T) {

@@ -46,8 +46,8 @@ type Setup struct {
 	Namespaces []LayerName `json:"namespaces"`
 }
 
-// Hello is the worker's answer to Setup: the engine is loaded, the network has
-// given its known answer, and what could be confined is.
+// Hello is the worker's answer to Setup: the engine is loaded and what could be
+// confined is. The network has not been looked at.
 type Hello struct {
 	// Engine names the engine and its version, such as "onnxruntime 1.29.0".
 	Engine string `json:"engine"`
@@ -55,6 +55,17 @@ type Hello struct {
 	Device string `json:"device"`
 	// Layers are those that the worker put up itself.
 	Layers Confinement `json:"layers"`
+}
+
+// Validate checks the texts, which go into results and receipts. Errors:
+// ErrProtocol.
+func (h Hello) Validate() error {
+	for _, text := range []string{h.Engine, h.Device} {
+		if len(text) == 0 || len(text) > 64 || printable(text) != text {
+			return fmt.Errorf("%w: hello with the text %q", ErrProtocol, text)
+		}
+	}
+	return nil
 }
 
 // DecodeJSON reads a small message strictly: no unknown field, nothing behind it.

@@ -12,9 +12,9 @@ type Limits struct {
 	InputBytes int `json:"input_bytes"`
 	// OutputBytes is the largest answer. Default 64 KiB.
 	OutputBytes int `json:"output_bytes"`
-	// Memory bounds the address space of the worker process in bytes (RLIMIT_AS).
-	// Default 2 GiB: the Go runtime and the engine reserve much more than they
-	// touch. The memory really used is Result.PeakMemory.
+	// Memory bounds what the worker process can write to, in bytes (RLIMIT_DATA);
+	// more fails inside the worker and ends it. Default 1 GiB. What a run really
+	// touched is Result.PeakMemory.
 	Memory int64 `json:"memory_bytes"`
 	// Deadline bounds one run by the wall clock, start of a worker included.
 	// Default 20 s.
@@ -25,7 +25,7 @@ type Limits struct {
 const (
 	DefaultInputBytes  = 4 << 20
 	DefaultOutputBytes = 64 << 10
-	DefaultMemory      = 2 << 30
+	DefaultMemory      = 1 << 30
 	DefaultDeadline    = 20 * time.Second
 
 	// maxPayload bounds every frame and so every limit: one frame is held in

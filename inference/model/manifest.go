@@ -166,6 +166,9 @@ func (m Manifest) Validate() error {
 	return nil
 }
 
+// String is the name and version, as receipts state it.
+func (e Engine) String() string { return e.Name + " " + e.Version }
+
 // Library returns the engine build for a platform (GOOS/GOARCH).
 // Errors: ErrNotFound.
 func (e Engine) Library(platform string) (Library, error) {

@@ -17,6 +17,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -38,11 +39,16 @@ func Load(libPath string) (*Runtime, error) {
 	if ort.IsInitialized() {
 		return nil, fmt.Errorf("%w: another one is loaded in this process", ErrLibrary)
 	}
+	// Vendor builds since 1.29 carry a telemetry client that writes an identifier and
+	// a log to disk and uploads over HTTPS as soon as the environment is made. This
+	// variable is the only switch that is read before that.
+	if err := os.Setenv("ORT_DISABLE_TELEMETRY", "1"); err != nil {
+		return nil, fmt.Errorf("%w: switch telemetry off: %w", ErrLibrary, err)
+	}
 	ort.SetSharedLibraryPath(libPath)
 	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLibrary, err)
 	}
-	// The Windows and store builds report use over the network; ours must not try.
 	if err := ort.DisableTelemetry(); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %w", ErrLibrary, err), ort.DestroyEnvironment())
 	}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -42,19 +43,7 @@ func TestONNX(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if _, err := Load(filepath.Join(t.TempDir(), "missing.so")); !errors.Is(err, ErrLibrary) {
-		t.Errorf("a missing library: got %v, want ErrLibrary", err)
-	}
-	s, err := Open(libPath, network, Options{Signature: vad.Signature()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Load(libPath); !errors.Is(err, ErrLibrary) {
-		t.Errorf("a second library: got %v, want ErrLibrary", err)
-	}
-	if err := s.Close(); err != nil {
-		t.Errorf("close: %v", err)
-	}
+	t.Run("OpenIsQuiet", func(t *testing.T) { openIsQuiet(t, libPath, network) })
 	r, err := Load(libPath)
 	if err != nil {
 		t.Fatalf("load again after closing: %v", err)
@@ -71,6 +60,36 @@ func TestONNX(t *testing.T) {
 	t.Run("RefusesOtherModels", f.refuses)
 	t.Run("Repeats", f.repeats)
 	t.Run("EqualsNode", f.equalsNode)
+}
+
+// openIsQuiet opens and closes a session and looks for the traces of the telemetry
+// client in the vendor's builds: an identifier in the home directory and a log.
+func openIsQuiet(t *testing.T, libPath string, network []byte) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(home, ".cache"))
+	if _, err := Load(filepath.Join(home, "missing.so")); !errors.Is(err, ErrLibrary) {
+		t.Errorf("a missing library: got %v, want ErrLibrary", err)
+	}
+	s, err := Open(libPath, network, Options{Signature: vad.Signature()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(libPath); !errors.Is(err, ErrLibrary) {
+		t.Errorf("a second library: got %v, want ErrLibrary", err)
+	}
+	if err := s.Run(); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if left, err := os.ReadDir(home); err != nil || len(left) != 0 {
+		t.Errorf("the engine wrote %v into the home directory (%v)", left, err)
+	}
+	if _, err := os.Stat(fmt.Sprintf("/tmp/mat-debug-%d.log", os.Getpid())); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the engine wrote its telemetry log (%v)", err)
+	}
 }
 
 func (f fixture) detector(t *testing.T) *vad.Detector {
@@ -187,7 +206,7 @@ func node(t *testing.T, store *model.Store, clip []byte) []float64 {
 	}
 	cmd := exec.CommandContext(ctx, "node", filepath.Join("testdata", "oracle.js"),
 		modeltest.Blob(t, store, model.SileroVAD().Manifest.Files[0].Digest), clipPath)
-	cmd.Env = append(os.Environ(), "NODE_PATH="+filepath.Join(prefix, "node_modules"))
+	cmd.Env = append(os.Environ(), "NODE_PATH="+filepath.Join(prefix, "node_modules"), "ORT_DISABLE_TELEMETRY=1")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -30,66 +30,67 @@ import (
 // neighbours, until the parent closes the socket.
 func Serve(ctx context.Context) error {
 	conn := os.NewFile(inference.SocketFD, "socket")
-	setup, err := worker.Setup(conn)
+	setup, session, reader, err := prepare(conn)
 	if err != nil {
 		return errors.Join(err, worker.Refuse(conn, err))
 	}
-	session, hello, reader, err := load(setup)
-	if err != nil {
-		return errors.Join(err, worker.Refuse(conn, err))
-	}
-	if err := worker.Hello(conn, hello); err != nil {
+	if err := worker.Ready(conn); err != nil {
 		return err
 	}
 	return worker.Serve(ctx, conn, setup.Limits, session, reader)
 }
 
-func load(setup inference.Setup) (worker.Session, inference.Hello, worker.GPU, error) {
-	none := inference.Hello{}
-	if setup.Pipeline != vad.Pipeline {
-		return nil, none, nil, fmt.Errorf("%w: this release has no pipeline %q", inference.ErrModel, setup.Pipeline)
+func prepare(conn *os.File) (inference.Setup, worker.Session, worker.GPU, error) {
+	setup, err := worker.Setup(conn)
+	if err != nil {
+		return setup, nil, nil, err
 	}
+	if setup.Pipeline != vad.Pipeline {
+		return setup, nil, nil, fmt.Errorf("%w: this release has no pipeline %q", inference.ErrModel, setup.Pipeline)
+	}
+	engine, reader, layers, err := confined(setup)
+	if err != nil {
+		return setup, nil, nil, err
+	}
+	hello := inference.Hello{Engine: "onnxruntime " + engine.Version(), Device: "cpu/" + runtime.GOARCH, Layers: layers}
+	if err := worker.Hello(conn, hello); err != nil {
+		return setup, nil, nil, err
+	}
+	session, err := open(engine)
+	return setup, session, reader, err
+}
+
+// confined loads what is ours and then gives up everything else.
+func confined(setup inference.Setup) (*onnx.Runtime, gpuReader, inference.Confinement, error) {
 	if err := confine.Prepare(setup.Namespaces); err != nil {
-		return nil, none, nil, err
+		return nil, gpuReader{}, nil, err
 	}
 	// The parent passed a sealed copy, so there is a descriptor and no path.
 	engine, err := onnx.Load("/proc/self/fd/" + strconv.Itoa(inference.LibraryFD))
 	if err != nil {
-		return nil, none, nil, fmt.Errorf("%w: %w", inference.ErrModel, err)
+		return nil, gpuReader{}, nil, fmt.Errorf("%w: %w", inference.ErrModel, err)
 	}
 	reader := openGPU()
-	network := os.NewFile(inference.NetworkFD, "network")
-	if err := closeFDs(inference.LibraryFD, inference.BinaryFD); err != nil {
-		return nil, none, nil, fmt.Errorf("%w: %w", inference.ErrConfinement, err)
-	}
 	layers, err := confine.Apply(confine.Policy{
 		Namespaces: setup.Namespaces, Memory: setup.Limits.Memory, CPUSeconds: setup.CPUSeconds,
-		DeviceControl: reader.devices(),
+		Keep: []int{inference.SocketFD, inference.NetworkFD}, DeviceControl: reader.devices(),
 	})
-	if err != nil {
-		return nil, none, nil, err
-	}
+	return engine, reader, layers, err
+}
 
-	model, err := io.ReadAll(network)
-	if err == nil {
-		err = network.Close()
-	}
-	if err != nil {
-		return nil, none, nil, fmt.Errorf("%w: read: %w", inference.ErrModel, err)
+// open reads the stranger's network and makes it give its known answer.
+func open(engine *onnx.Runtime) (worker.Session, error) {
+	network := os.NewFile(inference.NetworkFD, "network")
+	bytes, err := io.ReadAll(network)
+	if err = errors.Join(err, network.Close()); err != nil {
+		return nil, fmt.Errorf("%w: read: %w", inference.ErrModel, err)
 	}
 	var detector *vad.Detector
-	_, err = engine.Open(model, onnx.Options{Signature: vad.Signature(), Check: func(s *onnx.Session) (err error) {
+	_, err = engine.Open(bytes, onnx.Options{Signature: vad.Signature(), Check: func(s *onnx.Session) (err error) {
 		detector, err = vad.New(s)
 		return err
 	}})
-	if err != nil {
-		return nil, none, nil, err
-	}
-	return detector, inference.Hello{
-		Engine: "onnxruntime " + engine.Version(),
-		Device: "cpu/" + runtime.GOARCH,
-		Layers: layers,
-	}, reader, nil
+	return detector, err
 }
 
 // gpuReader answers with the reason when there is nothing to read.

@@ -28,7 +28,9 @@ const nobody = 65534
 // cpuBudget is the CPU time after which the kernel ends a worker. It is far above
 // what one run can use, and retire keeps clear of it, so only a worker that spins
 // between runs reaches it.
-func cpuBudget(deadline time.Duration) time.Duration { return max(20*deadline, time.Minute) }
+func cpuBudget(deadline time.Duration) time.Duration {
+	return max(20*deadline, time.Minute).Round(time.Second)
+}
 
 // child is one worker process.
 type child struct {
@@ -131,6 +133,10 @@ func (w *Worker) spawn(ctx context.Context, namespaces []inference.LayerName) (_
 			return nil, err
 		}
 	}
+	// Only now does the process get to look at the network.
+	if _, err := c.exchange(ctx, inference.Frame{Kind: inference.KindLoad}, inference.KindReady, 0); err != nil {
+		return nil, err
+	}
 	return c, nil
 }
 
@@ -225,46 +231,73 @@ func (c *child) exited() bool {
 func (w *Worker) greet(ctx context.Context, c *child, namespaces []inference.LayerName) error {
 	setup, err := json.Marshal(inference.Setup{
 		Pipeline: w.manifest.Pipeline, Limits: w.config.Limits, Namespaces: namespaces,
-		CPUSeconds: uint64(cpuBudget(w.config.Limits.Deadline) / time.Second),
+		CPUSeconds: uint64(w.cpuBudget / time.Second),
 	})
 	if err != nil {
 		return err
 	}
-	answer, err := c.roundTrip(ctx, inference.Frame{Kind: inference.KindSetup, Payload: setup}, inference.MaxHello)
+	answer, err := c.exchange(ctx, inference.Frame{Kind: inference.KindSetup, Payload: setup}, inference.KindHello, inference.MaxHello)
 	if err != nil {
-		c.end()
-		return c.explain(ctx, err)
-	}
-	switch answer.Kind {
-	case inference.KindHello:
-		c.hello, err = inference.DecodeJSON[inference.Hello](answer.Payload)
 		return err
-	case inference.KindFailure:
-		if failure, ok := inference.DecodeFailure(answer.Payload); ok {
-			return failure
-		}
 	}
-	return fmt.Errorf("%w: %v in answer to setup", inference.ErrProtocol, answer.Kind)
+	if c.hello, err = inference.DecodeJSON[inference.Hello](answer); err != nil {
+		return err
+	}
+	return c.hello.Validate()
 }
 
-// roundTrip sends a frame and reads the next. When ctx ends, it returns at once and
-// the connection is of no further use.
-func (c *child) roundTrip(ctx context.Context, question inference.Frame, max int) (inference.Frame, error) {
+// failed is a failure that the worker reported in form; the worker is in order.
+type failed struct{ reason error }
+
+func (f failed) Error() string { return f.reason.Error() }
+func (f failed) Unwrap() error { return f.reason }
+
+// exchange asks one question and returns the payload of the answer. After any error
+// but failed the child is ended: what it says next would mean nothing.
+func (c *child) exchange(ctx context.Context, question inference.Frame, want inference.Kind, max int) ([]byte, error) {
+	answer, err := c.roundTrip(ctx, question, max)
+	if err != nil {
+		c.end()
+		return nil, c.explain(ctx, err)
+	}
+	if answer.ID == question.ID {
+		switch answer.Kind {
+		case want:
+			if len(answer.Payload) <= max {
+				return answer.Payload, nil
+			}
+		case inference.KindFailure:
+			if reason, ok := inference.DecodeFailure(answer.Payload); ok {
+				return nil, failed{reason}
+			}
+		}
+	}
+	c.end()
+	return nil, fmt.Errorf("%w: %v %d with %d bytes in answer to %v %d", inference.ErrProtocol,
+		answer.Kind, answer.ID, len(answer.Payload), question.Kind, question.ID)
+}
+
+// roundTrip sends a frame and reads the next. When ctx ends, it returns at once.
+func (c *child) roundTrip(ctx context.Context, question inference.Frame, longest int) (inference.Frame, error) {
 	if err := ctx.Err(); err != nil {
 		return inference.Frame{}, err
 	}
+	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		_ = c.conn.SetDeadline(time.Unix(1, 0)) // fails only on a closed socket
+		close(interrupted)
 	})
-	defer stop()
+	defer func() {
+		if !stop() { // ctx may have ended just behind a good answer
+			<-interrupted
+			_ = c.conn.SetDeadline(time.Time{})
+		}
+	}()
 	if err := inference.WriteFrame(c.conn, question); err != nil {
 		return inference.Frame{}, err
 	}
-	return inference.ReadFrame(c.conn, maxAnswer(max))
+	return inference.ReadFrame(c.conn, max(longest, inference.MaxFailure))
 }
-
-// maxAnswer leaves room for a failure where an answer may be small.
-func maxAnswer(n int) int { return max(n, inference.MaxFailure) }
 
 // explain says what a failed round trip means. The child was ended before.
 func (c *child) explain(ctx context.Context, err error) error {

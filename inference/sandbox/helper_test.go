@@ -38,6 +38,8 @@ const (
 	pipelineNoHello    = "test/no-hello"
 	pipelineSilent     = "test/silent"
 	pipelineRefuses    = "test/refuses"
+	pipelineNotReady   = "test/not-ready"
+	pipelineBadHello   = "test/bad-hello"
 	pipelineUnconfined = "test/unconfined"
 )
 
@@ -82,11 +84,16 @@ func helper() error {
 	case pipelineNoHello:
 		return errors.New("no hello from me")
 	case pipelineSilent:
-		select {}
+		return drain(conn)
 	case pipelineRefuses:
 		return worker.Refuse(conn, fmt.Errorf("%w: no such network", inference.ErrModel))
+	case pipelineBadHello:
+		return worker.Hello(conn, inference.Hello{Engine: "\x1b[2J", Device: "cpu/test", Layers: allLayers()})
 	case pipelineUnconfined:
-		return errors.Join(worker.Hello(conn, inference.Hello{Engine: "liar", Device: "cpu/test", Layers: allLayers()}), drain(conn))
+		if err := worker.Hello(conn, inference.Hello{Engine: "liar", Device: "cpu/test", Layers: allLayers()}); err != nil {
+			return err
+		}
+		return worker.Ready(conn)
 	}
 
 	if err := confine.Prepare(setup.Namespaces); err != nil {
@@ -97,11 +104,18 @@ func helper() error {
 			return err
 		}
 	}
-	layers, err := confine.Apply(confine.Policy{Namespaces: setup.Namespaces, Memory: setup.Limits.Memory, CPUSeconds: setup.CPUSeconds})
+	layers, err := confine.Apply(confine.Policy{Namespaces: setup.Namespaces, Memory: setup.Limits.Memory, CPUSeconds: setup.CPUSeconds,
+		Keep: []int{inference.SocketFD}})
 	if err != nil {
 		return err
 	}
 	if err := worker.Hello(conn, inference.Hello{Engine: "test 1", Device: "cpu/test", Layers: layers}); err != nil {
+		return err
+	}
+	if setup.Pipeline == pipelineNotReady {
+		return worker.Refuse(conn, fmt.Errorf("%w: known answer is wrong", inference.ErrModel))
+	}
+	if err := worker.Ready(conn); err != nil {
 		return err
 	}
 	switch setup.Pipeline {
@@ -275,8 +289,10 @@ func probe([]byte) ([]byte, error) {
 		if err := unix.Fstat(fd, &st); err != nil {
 			continue
 		}
-		switch kind := st.Mode & unix.S_IFMT; kind {
-		case unix.S_IFREG, unix.S_IFDIR, unix.S_IFBLK:
+		null := st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == unix.Mkdev(1, 3)
+		stderr := fd == 2 && st.Mode&unix.S_IFMT == unix.S_IFIFO
+		poller := st.Mode&unix.S_IFMT == 0 // anonymous inode
+		if fd != inference.SocketFD && !null && !stderr && !poller {
 			f.OpenFiles = append(f.OpenFiles, fmt.Sprintf("%d: mode %o", fd, st.Mode))
 		}
 	}

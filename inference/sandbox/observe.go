@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/vouchbox/vouch/inference"
 )
 
@@ -112,14 +114,14 @@ func limited(pid int) (fact string, holds bool) {
 	if err != nil {
 		return "cannot be observed: " + err.Error(), false
 	}
-	for _, name := range []string{"Max cpu time", "Max address space", "Max core file size", "Max file size"} {
+	for _, name := range []string{"Max cpu time", "Max data size", "Max address space", "Max core file size", "Max file size"} {
 		_, line, found := strings.Cut(string(b), name)
 		fields := strings.Fields(line)
 		if !found || len(fields) < 2 || fields[1] == "unlimited" {
 			return strings.ToLower(name) + " is unlimited", false
 		}
 	}
-	return "CPU, address space, core and file size", true
+	return "CPU time, memory, address space, core and file size", true
 }
 
 // status is proc_pid_status(5).
@@ -185,25 +187,13 @@ func peakMemory(pid int) int64 {
 	return n << 10
 }
 
-// cpuTime is what the process has used so far, or zero. proc_pid_stat(5): fields 14
-// and 15 are user and system time, in ticks of 1/100 s on every Linux that Go runs on.
+// cpuTime is what the process has used so far, or zero if it is gone. The clock id is
+// that of clock_getcpuclockid(3).
 func cpuTime(pid int) time.Duration {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
+	const sched = 2 // CPUCLOCK_SCHED of linux/posix-timers.h: all threads, in nanoseconds
+	var used unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|sched), &used); err != nil {
 		return 0
 	}
-	// The name, in parentheses, may hold spaces: count from behind it.
-	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	if len(fields) < 13 {
-		return 0
-	}
-	var ticks uint64
-	for _, f := range fields[11:13] {
-		n, err := strconv.ParseUint(f, 10, 64)
-		if err != nil {
-			return 0
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond
+	return time.Duration(used.Nano())
 }

@@ -48,14 +48,15 @@ type Config struct {
 // Worker is one model in one confined process at a time. It is safe for concurrent
 // use; runs take turns.
 type Worker struct {
-	config   Config
-	manifest model.Manifest
-	library  model.Library
-	files    sealedFiles
-	turn     chan struct{} // holds one token; who has it owns child and lastID
-	child    *child
-	lastID   uint64
-	closed   bool
+	config    Config
+	manifest  model.Manifest
+	library   model.Library
+	files     sealedFiles
+	cpuBudget time.Duration
+	turn      chan struct{} // holds one token; who has it owns child and lastID
+	child     *child
+	lastID    uint64
+	closed    bool
 
 	mu          sync.Mutex
 	confinement inference.Confinement
@@ -83,7 +84,8 @@ func Start(ctx context.Context, config Config) (_ *Worker, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
-	w := &Worker{config: config, manifest: manifest, library: library, turn: make(chan struct{}, 1)}
+	w := &Worker{config: config, manifest: manifest, library: library,
+		cpuBudget: cpuBudget(config.Limits.Deadline), turn: make(chan struct{}, 1)}
 	if w.files, err = sealFiles(config.Binary, config.Store, library, manifest.Files[0]); err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
@@ -213,34 +215,18 @@ func (w *Worker) acquire(ctx context.Context) (c *child, release func(), err err
 	return w.child, release, nil
 }
 
-// ask sends one frame and reads its answer. Whatever is wrong with the answer, but a
-// failure that the worker reports in form, ends the worker.
+// ask asks the child one question under a new number.
 func (w *Worker) ask(ctx context.Context, c *child, question inference.Frame, want inference.Kind, max int) ([]byte, error) {
 	w.lastID++
 	question.ID = w.lastID
-	answer, err := c.roundTrip(ctx, question, max)
+	answer, err := c.exchange(ctx, question, want, max)
+	if reported, ok := errors.AsType[failed](err); ok {
+		return nil, reported.reason
+	}
 	if err != nil {
 		w.discard(c)
-		return nil, c.explain(ctx, err)
 	}
-	if answer.ID != question.ID {
-		w.discard(c)
-		return nil, fmt.Errorf("%w: answer %d to question %d", inference.ErrProtocol, answer.ID, question.ID)
-	}
-	switch answer.Kind {
-	case want:
-		if len(answer.Payload) > max {
-			w.discard(c)
-			return nil, fmt.Errorf("%w: %d bytes, at most %d", inference.ErrOutputTooLarge, len(answer.Payload), max)
-		}
-		return answer.Payload, nil
-	case inference.KindFailure:
-		if failure, ok := inference.DecodeFailure(answer.Payload); ok {
-			return nil, failure
-		}
-	}
-	w.discard(c)
-	return nil, fmt.Errorf("%w: %v in answer to %v", inference.ErrProtocol, answer.Kind, question.Kind)
+	return answer, err
 }
 
 // discard kills a child; the next run starts another.
@@ -253,7 +239,7 @@ func (w *Worker) discard(c *child) {
 
 // retire replaces a child between runs before its CPU limit would end it in one.
 func (w *Worker) retire(c *child) {
-	if cpuTime(c.pid) > cpuBudget(w.config.Limits.Deadline)/2 {
+	if cpuTime(c.pid) > w.cpuBudget/2 {
 		w.discard(c)
 	}
 }

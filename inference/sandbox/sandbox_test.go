@@ -110,6 +110,17 @@ func TestConfinement(t *testing.T) {
 			t.Errorf("outside the sandbox: %s: %v", a.name, err)
 		}
 	}
+	// Somebody's descriptor that is inherited by mistake.
+	passwd, err := os.Open("/etc/passwd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer passwd.Close()
+	leak, err := unix.FcntlInt(passwd.Fd(), unix.F_DUPFD, 40) // past those that the worker is given
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(leak)
 	w := start(t, pipelineProbe)
 	r, err := run(t, w, "x", inference.Limits{})
 	if err != nil {
@@ -160,7 +171,7 @@ func TestMissingLayersAreNamed(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	missing, output, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	want := "user-namespace mount-namespace pid-namespace network-namespace ipc-namespace uts-namespace cgroup-namespace empty-root no-capabilities"
+	const want = "user-namespace mount-namespace pid-namespace network-namespace ipc-namespace uts-namespace cgroup-namespace empty-root no-capabilities"
 	if missing != want {
 		t.Errorf("missing %s\nwant    %s", missing, want)
 	}
@@ -171,6 +182,24 @@ func TestMissingLayersAreNamed(t *testing.T) {
 	// Landlock and seccomp alone still hold.
 	if len(got.Succeeded) != 0 || len(got.Environment) != 0 {
 		t.Errorf("with fewer layers a process can: %v, environment %v", got.Succeeded, got.Environment)
+	}
+}
+
+// Where a container masks /proc the kernel gives no PID namespace, and only that
+// layer may go.
+func TestOnlyThePIDNamespaceIsGivenUp(t *testing.T) {
+	w := start(t, pipelineProbe)
+	w.config.Require = RequireAvailable
+	c, err := w.spawn(t.Context(), attempts(RequireAvailable)[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.end()
+	missing := c.layers.Missing()
+	// A machine with mounts below /proc shows them in the root that is left.
+	missing = slices.DeleteFunc(missing, func(n inference.LayerName) bool { return n == inference.EmptyRoot })
+	if !slices.Equal(missing, []inference.LayerName{inference.PIDNamespace}) {
+		t.Errorf("missing %v: %v", missing, c.layers)
 	}
 }
 
@@ -199,6 +228,8 @@ func TestStartRefuses(t *testing.T) {
 	for pipeline, want := range map[string]error{
 		pipelineNoHello:    inference.ErrCrashed,
 		pipelineRefuses:    inference.ErrModel,
+		pipelineNotReady:   inference.ErrModel,
+		pipelineBadHello:   inference.ErrProtocol,
 		pipelineUnconfined: inference.ErrConfinement, // it claims every layer
 	} {
 		if _, err := startIn(t.Context(), t.TempDir(), pipeline, RequireAll); !errors.Is(err, want) {
@@ -344,10 +375,26 @@ func TestFailuresThatTheWorkerSurvives(t *testing.T) {
 	}
 }
 
+func TestAWorkerIsRetiredBeforeItsCPULimit(t *testing.T) {
+	w := start(t, pipelineEcho)
+	first := w.child
+	alive(t, w)
+	if w.child != first {
+		t.Fatal("a young worker was retired")
+	}
+	w.cpuBudget = 1 // less than starting took
+	alive(t, w)
+	if w.child != nil || !first.exited() {
+		t.Error("a worker past half of its CPU time is kept")
+	}
+	w.cpuBudget = time.Hour
+	alive(t, w)
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	w := start(t, pipelineEcho)
 	if _, err := run(t, w, inputFill, inference.Limits{}); !errors.Is(err, inference.ErrCrashed) {
-		t.Errorf("4 GiB within a limit of 2: got %v, want ErrCrashed", err)
+		t.Errorf("4 GiB within a limit of 1: got %v, want ErrCrashed", err)
 	}
 	alive(t, w)
 }

@@ -50,12 +50,29 @@ func Setup(conn io.Reader) (inference.Setup, error) {
 	return s, s.Limits.Validate()
 }
 
-// Hello tells the parent that the worker is ready.
-func Hello(conn io.Writer, hello inference.Hello) error {
-	return writeJSON(conn, inference.KindHello, 0, hello)
+// Hello tells the parent that the process is confined, and waits until the parent has
+// seen for itself and lets it load the network. Errors: inference.ErrProtocol,
+// inference.ErrFrame, or the socket's.
+func Hello(conn io.ReadWriter, hello inference.Hello) error {
+	if err := writeJSON(conn, inference.KindHello, 0, hello); err != nil {
+		return err
+	}
+	f, err := inference.ReadFrame(conn, 0)
+	if err != nil {
+		return fmt.Errorf("wait for load: %w", err)
+	}
+	if f.Kind != inference.KindLoad {
+		return fmt.Errorf("%w: %v in place of load", inference.ErrProtocol, f.Kind)
+	}
+	return nil
 }
 
-// Refuse tells the parent why there will be no Hello.
+// Ready tells the parent that the network has given its known answer.
+func Ready(conn io.Writer) error {
+	return inference.WriteFrame(conn, inference.Frame{Kind: inference.KindReady})
+}
+
+// Refuse tells the parent why there will be no Hello, or no Ready.
 func Refuse(conn io.Writer, reason error) error {
 	return inference.WriteFrame(conn, inference.Frame{Kind: inference.KindFailure, Payload: inference.EncodeFailure(reason)})
 }

@@ -185,3 +185,42 @@ func TestSetup(t *testing.T) {
 		}
 	}
 }
+
+func TestHelloWaitsToBeLookedAt(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer inference.Frame
+		want   error
+	}{
+		"load":              {inference.Frame{Kind: inference.KindLoad}, nil},
+		"another kind":      {inference.Frame{Kind: inference.KindRequest}, inference.ErrProtocol},
+		"load with baggage": {inference.Frame{Kind: inference.KindLoad, Payload: []byte{1}}, inference.ErrFrame},
+	} {
+		ours, theirs := net.Pipe()
+		ended := make(chan error, 1)
+		go func() { ended <- Hello(theirs, inference.Hello{Engine: "e", Device: "d"}) }()
+		f, err := inference.ReadFrame(ours, inference.MaxHello)
+		if err != nil || f.Kind != inference.KindHello {
+			t.Fatalf("%s: got %v, %v", name, f.Kind, err)
+		}
+		select {
+		case err := <-ended:
+			t.Fatalf("%s: went on before it was told to: %v", name, err)
+		default:
+		}
+		go ours.Write(frame(t, c.answer))
+		if err := <-ended; !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", name, err, c.want)
+		}
+		ours.Close()
+	}
+	ours, theirs := net.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- Hello(theirs, inference.Hello{Engine: "e", Device: "d"}) }()
+	if _, err := inference.ReadFrame(ours, inference.MaxHello); err != nil {
+		t.Fatal(err)
+	}
+	ours.Close()
+	if err := <-ended; !errors.Is(err, io.EOF) {
+		t.Errorf("a parent that is not content: got %v, want io.EOF", err)
+	}
+}

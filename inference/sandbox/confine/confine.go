@@ -18,6 +18,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"unsafe"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
@@ -32,16 +34,24 @@ type Policy struct {
 	// Namespaces in which the process was started. Mounts and capabilities are
 	// touched only where they are its own.
 	Namespaces []inference.LayerName
-	// Memory bounds the address space, in bytes.
+	// Memory bounds private writable memory, in bytes.
 	Memory int64
 	// CPUSeconds bounds the CPU time of the whole process.
 	CPUSeconds uint64
-	// DeviceControl keeps ioctl(2), for a process that holds open GPU devices.
+	// Keep are the descriptors that the process goes on using, besides the standard
+	// three.
+	Keep []int
+	// DeviceControl keeps open NVIDIA devices and ioctl(2) on them.
 	DeviceControl bool
 }
 
-// openFiles leaves room for the socket, stderr and the runtime's own poller.
-const openFiles = 32
+const (
+	// openFiles leaves room for the socket, stderr and the runtime's own poller.
+	openFiles = 32
+	// reserved is address space that the Go runtime and the C library reserve
+	// without touching it, measured as 1.5 GiB.
+	reserved = 4 << 30
+)
 
 // Prepare gives a process in its own PID and mount namespaces the /proc that belongs
 // to them. It must run before anything that reads /proc, and before Apply, which
@@ -73,16 +83,19 @@ func Apply(p Policy) (inference.Confinement, error) {
 		layers = append(layers, inference.Layer{Name: name, Active: err == nil, Detail: detail})
 	}
 
+	if err := closeStrays(p.Keep, p.DeviceControl); err != nil {
+		return nil, fmt.Errorf("%w: descriptors: %w", inference.ErrConfinement, err)
+	}
 	if slices.Contains(p.Namespaces, inference.MountNamespace) {
 		// A pivot that fails half-way leaves a root that nobody has looked at.
-		if err := emptyRoot(); err != nil {
+		if err := emptyRoot(slices.Contains(p.Namespaces, inference.PIDNamespace)); err != nil {
 			return nil, fmt.Errorf("%w: empty root: %w", inference.ErrConfinement, err)
 		}
 		add(inference.EmptyRoot, "read-only tmpfs with its own /proc", nil)
 	} else {
 		add(inference.EmptyRoot, "", errors.New("needs a mount namespace"))
 	}
-	add(inference.ResourceLimits, fmt.Sprintf("address space %d MiB, CPU %d s, %d files", p.Memory>>20, p.CPUSeconds, openFiles), limit(p))
+	add(inference.ResourceLimits, fmt.Sprintf("memory %d MiB, CPU %d s, %d files", p.Memory>>20, p.CPUSeconds, openFiles), limit(p))
 	add(inference.NoNewPrivileges, "", onAllThreads(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0))
 	add(inference.NoCapabilities, "", dropCapabilities())
 	abi, err := denyPaths()
@@ -91,10 +104,49 @@ func Apply(p Policy) (inference.Confinement, error) {
 	return layers, nil
 }
 
+// closeStrays puts /dev/null in the place of every descriptor that is not known:
+// inherited ones, and what the engine may have opened, whose number it could still
+// use. The Go runtime's own poller stays.
+func closeStrays(keep []int, devices bool) error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil {
+			return err
+		}
+		if fd <= 2 || fd == int(null.Fd()) || slices.Contains(keep, fd) {
+			continue
+		}
+		target, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if errors.Is(err, os.ErrNotExist) {
+			continue // the one that listed the directory
+		}
+		if err != nil {
+			return err
+		}
+		if target == "anon_inode:[eventpoll]" || target == "anon_inode:[eventfd]" || devices && strings.HasPrefix(target, "/dev/nv") {
+			continue
+		}
+		if err := unix.Dup3(int(null.Fd()), fd, unix.O_CLOEXEC); err != nil {
+			return fmt.Errorf("descriptor %d (%s): %w", fd, target, err)
+		}
+	}
+	return nil
+}
+
 // emptyRoot makes a tmpfs that holds nothing but /proc the root, read-only, and lets
 // go of the old one. /proc stays because all-thread system calls find threads there;
-// in its PID namespace it shows this process only.
-func emptyRoot() error {
+// in a PID namespace of its own it shows this process only. Without one the kernel
+// gives no new /proc, and the old one is kept.
+func emptyRoot(ownPIDs bool) error {
 	const base = "/tmp"
 	if err := unix.Mount("tmpfs", base, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "size=64k,mode=0555"); err != nil {
 		return fmt.Errorf("tmpfs on %s: %w", base, err)
@@ -107,7 +159,11 @@ func emptyRoot() error {
 			return err
 		}
 	}
-	if err := mountProc("proc"); err != nil {
+	proc := func() error { return mountProc("proc") }
+	if !ownPIDs {
+		proc = func() error { return unix.Mount("/proc", "proc", "", unix.MS_BIND|unix.MS_REC, "") }
+	}
+	if err := proc(); err != nil {
 		return fmt.Errorf("proc: %w", err)
 	}
 	if err := unix.PivotRoot(".", "old"); err != nil {
@@ -142,7 +198,8 @@ func limit(p Policy) error {
 		{"fsize", unix.RLIMIT_FSIZE, 0},
 		{"nofile", unix.RLIMIT_NOFILE, openFiles},
 		{"cpu", unix.RLIMIT_CPU, p.CPUSeconds},
-		{"as", unix.RLIMIT_AS, uint64(p.Memory)},
+		{"data", unix.RLIMIT_DATA, uint64(p.Memory)},
+		{"as", unix.RLIMIT_AS, uint64(p.Memory) + reserved},
 	} {
 		if err := unix.Setrlimit(l.resource, &unix.Rlimit{Cur: l.value, Max: l.value}); err != nil {
 			return fmt.Errorf("set limit %s to %d: %w", l.name, l.value, err)

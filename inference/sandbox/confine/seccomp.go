@@ -10,6 +10,10 @@ import (
 // connecting, forking, executing, answers EPERM. Unlike a kill, EPERM lets the
 // runtime end with a message.
 func filter(deviceControl bool) error {
+	return seccomp.LoadFilter(seccomp.Filter{NoNewPrivs: true, Flag: seccomp.FilterFlagTSync, Policy: policy(deviceControl)})
+}
+
+func policy(deviceControl bool) seccomp.Policy {
 	names := []string{
 		// the socket and stderr, both open already
 		"read", "write", "readv", "writev", "close", "fstat", "lseek",
@@ -28,30 +32,26 @@ func filter(deviceControl bool) error {
 	if deviceControl {
 		names = append(names, "ioctl")
 	}
-	return seccomp.LoadFilter(seccomp.Filter{
-		NoNewPrivs: true,
-		Flag:       seccomp.FilterFlagTSync,
-		Policy: seccomp.Policy{
-			DefaultAction: seccomp.ActionErrno,
-			Syscalls: []seccomp.SyscallGroup{
-				{Action: seccomp.ActionAllow, Names: names},
-				{Action: seccomp.ActionAllow, NamesWithCondtions: []seccomp.NameWithConditions{
-					// A thread, never a process.
-					{Name: "clone", Conditions: seccomp.ArgumentConditions{bits(0, seccomp.BitsSet, unix.CLONE_THREAD)}},
-					// Code was mapped before; from here on memory is data.
-					{Name: "mmap", Conditions: seccomp.ArgumentConditions{bits(2, seccomp.BitsNotSet, unix.PROT_EXEC)}},
-					{Name: "mprotect", Conditions: seccomp.ArgumentConditions{bits(2, seccomp.BitsNotSet, unix.PROT_EXEC)}},
-					// Names of threads and of memory ranges, which the C library and
-					// the Go runtime set.
-					{Name: "prctl", Conditions: seccomp.ArgumentConditions{bits(0, seccomp.Equal, unix.PR_SET_NAME)}},
-					{Name: "prctl", Conditions: seccomp.ArgumentConditions{bits(0, seccomp.Equal, unix.PR_SET_VMA)}},
-				}},
-				// The filter cannot look behind clone3's pointer; told that it does
-				// not exist, the C library falls back to clone.
-				{Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS), Names: []string{"clone3"}},
-			},
+	return seccomp.Policy{
+		DefaultAction: seccomp.ActionErrno,
+		Syscalls: []seccomp.SyscallGroup{
+			{Action: seccomp.ActionAllow, Names: names},
+			{Action: seccomp.ActionAllow, NamesWithCondtions: []seccomp.NameWithConditions{
+				// A thread, never a process.
+				{Name: "clone", Conditions: seccomp.ArgumentConditions{bits(0, seccomp.BitsSet, unix.CLONE_THREAD)}},
+				// Code was mapped before; from here on memory is data.
+				{Name: "mmap", Conditions: seccomp.ArgumentConditions{bits(2, seccomp.BitsNotSet, unix.PROT_EXEC)}},
+				{Name: "mprotect", Conditions: seccomp.ArgumentConditions{bits(2, seccomp.BitsNotSet, unix.PROT_EXEC)}},
+				// Names of threads and of memory ranges, which the C library and the
+				// Go runtime set.
+				{Name: "prctl", Conditions: seccomp.ArgumentConditions{bits(0, seccomp.Equal, unix.PR_SET_NAME)}},
+				{Name: "prctl", Conditions: seccomp.ArgumentConditions{bits(0, seccomp.Equal, unix.PR_SET_VMA)}},
+			}},
+			// The filter cannot look behind clone3's pointer; told that it does not
+			// exist, the C library falls back to clone.
+			{Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS), Names: []string{"clone3"}},
 		},
-	})
+	}
 }
 
 func bits(argument uint32, operation seccomp.Operation, value uint64) seccomp.Condition {
