@@ -321,4 +321,3 @@ func packed(t *testing.T, v proto.Message) *codectypes.Any {
 	}
 	return a
 }
-

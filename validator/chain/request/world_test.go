@@ -120,7 +120,6 @@ func (w *world) wantState(t *testing.T, id uint64, want requestv1.State) {
 	}
 }
 
-
 // fund gives an existing account enough for a bond.
 func (w *world) fund(t chaintest.TB, addr sdk.AccAddress) sdk.AccAddress {
 	t.Helper()
