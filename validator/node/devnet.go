@@ -76,6 +76,10 @@ func InitDevnet(home string, opts DevnetOptions) (Devnet, error) {
 	if err != nil {
 		return Devnet{}, fmt.Errorf("make a devnet home: %w", err)
 	}
+	// An empty directory makes room; one that filled up meanwhile stays, and the rename fails.
+	if err := os.Remove(home); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Devnet{}, fmt.Errorf("%w: %w", ErrHome, err)
+	}
 	if err := os.Rename(temp, home); err != nil {
 		return Devnet{}, fmt.Errorf("%w: %w", ErrHome, err)
 	}

@@ -38,6 +38,7 @@ type Node struct {
 	config  *cmtcfg.Config
 	rpcAddr string
 	logger  log.Logger
+	dbs     databases
 
 	listener net.Listener
 	serving  sync.WaitGroup
@@ -82,37 +83,37 @@ func New(ctx context.Context, cfg Config, pv cmttypes.PrivValidator, logger *slo
 	config.RPC.ListenAddress = ""
 	n.comet, err = cmtnode.NewNodeWithContext(ctx, config, pv, nodeKey,
 		proxy.NewLocalClientCreator(server.NewCometABCIWrapper(n.app)),
-		cmtnode.DefaultGenesisDocProviderFunc(config), cmtcfg.DefaultDBProvider,
+		cmtnode.DefaultGenesisDocProviderFunc(config), n.dbs.provide,
 		cmtnode.DefaultMetricsProvider(config.Instrumentation), cometLogger{n.logger})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open the node: %w", err), n.app.Close())
+		return nil, errors.Join(fmt.Errorf("open the node: %w", err), n.dbs.close(), n.app.Close())
 	}
 	return n, nil
 }
 
-// Start begins consensus and serves JSON-RPC; it returns when a block is there to be asked for, or
-// with an error when ctx ends first. After an error the node must be stopped.
+// Start begins consensus, waits for a block and serves JSON-RPC; it returns with an error when ctx ends
+// first. After an error the node must be stopped. Before the first block of a run the application
+// checks transactions against no time at all, and would refuse votes.
 func (n *Node) Start(ctx context.Context) error {
-	blocks, err := n.comet.EventBus().Subscribe(ctx, "start", cmttypes.EventQueryNewBlockHeader)
+	const subscriber = "start"
+	blocks, err := n.comet.EventBus().Subscribe(ctx, subscriber, cmttypes.EventQueryNewBlockHeader)
 	if err != nil {
 		return err
 	}
 	if err := n.comet.Start(); err != nil {
 		return fmt.Errorf("start the node: %w", err)
 	}
-	if err := n.serveRPC(); err != nil {
+	select {
+	case <-blocks.Out():
+	case <-blocks.Canceled():
+		return fmt.Errorf("the node stopped before it made or received a block: %w", blocks.Err())
+	case <-ctx.Done():
+		return fmt.Errorf("no block was made or received: %w", ctx.Err())
+	}
+	if err := n.comet.EventBus().UnsubscribeAll(ctx, subscriber); err != nil {
 		return err
 	}
-	if n.Height() == 0 {
-		select {
-		case <-blocks.Out():
-		case <-blocks.Canceled():
-			return fmt.Errorf("the node stopped before its first block: %w", blocks.Err())
-		case <-ctx.Done():
-			return fmt.Errorf("no block yet: %w", ctx.Err())
-		}
-	}
-	return n.comet.EventBus().UnsubscribeAll(ctx, "start")
+	return n.serveRPC()
 }
 
 // Stop ends consensus, the RPC server and the databases, in this order. It may be called again.
@@ -126,7 +127,7 @@ func (n *Node) Stop() error {
 			n.stopErr = errors.Join(n.stopErr, n.comet.Stop())
 			n.comet.Wait()
 		}
-		n.stopErr = errors.Join(n.stopErr, n.app.Close())
+		n.stopErr = errors.Join(n.stopErr, n.dbs.close(), n.app.Close())
 	})
 	return n.stopErr
 }
@@ -134,8 +135,13 @@ func (n *Node) Stop() error {
 // Local is an RPC client in this process, without a socket.
 func (n *Node) Local() *local.Local { return local.New(n.comet) }
 
-// RPC is the URL that the JSON-RPC server answers at, once started: "http://127.0.0.1:26657".
-func (n *Node) RPC() string { return "http://" + n.listener.Addr().String() }
+// RPC is the URL that the JSON-RPC server answers at, "http://127.0.0.1:26657"; empty before [Node.Start].
+func (n *Node) RPC() string {
+	if n.listener == nil {
+		return ""
+	}
+	return "http://" + n.listener.Addr().String()
+}
 
 // ChainID names the chain.
 func (n *Node) ChainID() string { return n.comet.GenesisDoc().ChainID }
