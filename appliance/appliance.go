@@ -124,7 +124,7 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger, now func() ti
 		AllowNoWitness: cfg.Chain.AllowNoWitness, Dir: filepath.Join(cfg.StateDir, "light"),
 	}, now)
 	a.account = account.New(a.link, cfg.Chain.ID, tx.P256, a.device, now)
-	if a.prover, err = prover.New(prover.Config{ChainID: cfg.Chain.ID, Payer: a.account.Address(), Fee: account.VoteFee}, a.link, a.store, now); err != nil {
+	if a.prover, err = prover.New(prover.Config{ChainID: cfg.Chain.ID, Payer: a.account.Address(), Fee: account.Fee(account.GasVote)}, a.link, a.store, now); err != nil {
 		return nil, fmt.Errorf("open the prover: %w", err)
 	}
 	if a.sensor, err = newSensor(ctx, cfg.Sensor); err != nil {
@@ -182,7 +182,7 @@ func (a *Appliance) Run(ctx context.Context, ready func()) error {
 	work := make(chan []uint64, 1)
 	g.Go(func() error { return api.ServeListener(ctx, l, a, a.allowed) })
 	g.Go(func() error { return a.sensor.keep(ctx, a.problems, func() { a.changed(ctx) }) })
-	g.Go(func() error { return a.link.keep(ctx, a.problems, a.onBlock(work)) })
+	g.Go(func() error { return a.link.keep(ctx, a.log, a.problems, a.onBlock(work)) })
 	g.Go(func() error { return a.executeAll(ctx, work) })
 	g.Go(func() error { a.lookAtGPU(ctx); return nil })
 	ready()

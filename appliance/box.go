@@ -13,7 +13,6 @@ import (
 	"github.com/vouchbox/vouch/inference/gpu"
 	"github.com/vouchbox/vouch/validator/ledger"
 	"github.com/vouchbox/vouch/validator/light"
-	"github.com/vouchbox/vouch/validator/poh"
 	"github.com/vouchbox/vouch/validator/receipt"
 )
 

@@ -3,6 +3,7 @@ package appliance
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -126,7 +127,7 @@ func (l *link) status() api.Chain {
 const pollEvery = 700 * time.Millisecond
 
 // keep follows the chain and calls fn after each newer verified block.
-func (l *link) keep(ctx context.Context, p *problems, fn func(context.Context, light.Header) error) error {
+func (l *link) keep(ctx context.Context, log *slog.Logger, p *problems, fn func(context.Context, light.Header) error) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	var height int64
@@ -148,6 +149,7 @@ func (l *link) keep(ctx context.Context, p *problems, fn func(context.Context, l
 			<-ctx.Done()
 			return nil
 		case err != nil:
+			log.Warn("follow the chain", "error", err)
 			p.raise("chain.unproved", "The chain cannot be proved: "+err.Error(), "The box tries again by itself. Check the node in the configuration, and the network.")
 		default:
 			p.clear("chain.unproved")

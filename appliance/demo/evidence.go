@@ -21,15 +21,19 @@ type trusted struct {
 	Hash   string `json:"hash"`
 }
 
-// firstBlock asks the devnet's node for its first block. A devnet's owner may trust it: it is theirs.
+// provable is the first block whose header commits to a state that the node proves.
+const provable = 3
+
+// firstBlock waits until the devnet's state can be proved and returns its first block. A devnet's
+// owner may trust it: it is theirs.
 func firstBlock(ctx context.Context, rpc string) (trusted, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	base := strings.Replace(rpc, "tcp://", "http://", 1)
 	for {
-		t, id, err := commit(ctx, base, 1)
+		_, _, err := commit(ctx, base, provable)
 		if err == nil {
-			return t, id, nil
+			return commit(ctx, base, 1)
 		}
 		select {
 		case <-ctx.Done():

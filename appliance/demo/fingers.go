@@ -41,16 +41,20 @@ func newFingers(module *drivertest.R503) *fingers {
 // touchLimit is how long a finger stays when nobody reads it.
 const touchLimit = 6 * time.Second
 
-// touch puts a finger down until the box has read one picture of it, then lifts it.
+// touch puts a finger down until the box has read one picture of it, then lifts it. The box must have
+// seen the sensor free before, or it takes the touch for the last one.
 func (f *fingers) touch(ctx context.Context, finger *synth.Finger) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.touches++
-	before := f.module.Count(r503.InsUpImage)
-	f.module.Touch(finger.Impression(f.touches, synth.Touch(f.touches)).Image)
 	wait, cancel := context.WithTimeout(ctx, touchLimit)
 	defer cancel()
-	err := f.module.Await(wait, r503.InsUpImage, before+1)
+	if err := f.module.Await(wait, r503.InsCapture, f.module.Count(r503.InsCapture)+2); err != nil {
+		return fmt.Errorf("the box does not look for a finger: %w", err)
+	}
+	before := f.module.Count(r503.InsUploadImage)
+	f.module.Touch(finger.Impression(f.touches, synth.Touch(f.touches)).Image)
+	err := f.module.Await(wait, r503.InsUploadImage, before+1)
 	// The picture is on its way; the finger stays until the module is asked for the next one.
 	f.module.Lift()
 	if err != nil {

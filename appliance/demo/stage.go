@@ -65,6 +65,9 @@ func (s *stage) program(name string) string { return filepath.Join(s.cfg.bin, na
 
 // openTPM starts swtpm with a fresh state, as a chip that left the factory.
 func (s *stage) openTPM(ctx context.Context) (err error) {
+	if err := os.Mkdir(s.path("tpm"), 0o700); err != nil {
+		return fmt.Errorf("make the folder of the TPM: %w", err)
+	}
 	s.tpm, err = tpmtest.Launch(ctx, s.path("tpm"))
 	return err
 }
@@ -121,7 +124,7 @@ func (s *stage) openBox(ctx context.Context) error {
 		"allow_uids": []int{os.Getuid()}, "tpm": s.tpm.Path(),
 		"sensor":    map[string]any{"path": s.module.Path(), "baud": 57600},
 		"chain":     map[string]any{"id": chainID, "primary": s.rpc, "allow_no_witness": true, "trust": trusted, "trust_period": "168h"},
-		"inference": map[string]any{"binary": worker, "models_dir": models, "require": "available"},
+		"inference": map[string]any{"binary": worker, "models_dir": models},
 		"ceremony":  map[string]any{"touch_timeout": "2m"},
 	}
 	cli := map[string]any{

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 	"github.com/cosmos/cosmos-sdk/x/feegrant"
@@ -42,10 +43,12 @@ func (a *Account) RegisterHuman(ctx context.Context, vote VoteKey, bond sdk.Coin
 	if err != nil {
 		return fmt.Errorf("grant the votes' fees: %w", err)
 	}
-	grant, err := feegrant.NewMsgGrantAllowance(allowance, sdk.AccAddress(a.Address()), sdk.AccAddress(human))
+	packed, err := codectypes.NewAnyWithValue(allowance)
 	if err != nil {
 		return fmt.Errorf("grant the votes' fees: %w", err)
 	}
+	// The SDK's constructor writes addresses with a prefix that is global to the process.
+	grant := &feegrant.MsgGrantAllowance{Granter: a.String(), Grantee: human.String(), Allowance: packed}
 	_, err = a.Send(ctx, gasRegister, &humanv1.MsgRegister{Owner: a.String(), VoteKey: key[:], Possession: possession[:], Bond: bond}, grant)
 	return err
 }

@@ -38,7 +38,9 @@ type Keeper struct {
 
 	params collections.Item[humanv1.Params]
 	humans collections.Map[sdk.AccAddress, humanv1.Human]
-	owners collections.KeySet[collections.Pair[sdk.AccAddress, sdk.AccAddress]]
+	// owners is an index. Its values hold a byte because a proof of absence leans on the neighbours of
+	// the absent key, and ICS-23 proves no empty value.
+	owners collections.Map[collections.Pair[sdk.AccAddress, sdk.AccAddress], bool]
 }
 
 // NewKeeper lays the module's records out under the keys of humanv1.
@@ -51,8 +53,8 @@ func NewKeeper(cdc codec.BinaryCodec, service store.KVStoreService, addresses ad
 		params:    collections.NewItem(sb, collections.NewPrefix([]byte{humanv1.ParamsPrefix}), "params", codec.CollValue[humanv1.Params](cdc)),
 		humans: collections.NewMap(sb, collections.NewPrefix([]byte{humanv1.HumansPrefix}), "humans",
 			sdk.AccAddressKey, codec.CollValue[humanv1.Human](cdc)),
-		owners: collections.NewKeySet(sb, collections.NewPrefix([]byte{humanv1.OwnersPrefix}), "owners",
-			collections.PairKeyCodec(sdk.AccAddressKey, sdk.AccAddressKey)),
+		owners: collections.NewMap(sb, collections.NewPrefix([]byte{humanv1.OwnersPrefix}), "owners",
+			collections.PairKeyCodec(sdk.AccAddressKey, sdk.AccAddressKey), collections.BoolValue),
 	}
 	if _, err := sb.Build(); err != nil {
 		return Keeper{}, err
@@ -77,7 +79,7 @@ func (k Keeper) Human(ctx context.Context, addr sdk.AccAddress) (humanv1.Human, 
 func (k Keeper) Owns(ctx context.Context, owner sdk.AccAddress) (bool, error) {
 	found := false
 	err := k.owners.Walk(ctx, collections.NewPrefixedPairRange[sdk.AccAddress, sdk.AccAddress](owner),
-		func(collections.Pair[sdk.AccAddress, sdk.AccAddress]) (bool, error) {
+		func(collections.Pair[sdk.AccAddress, sdk.AccAddress], bool) (bool, error) {
 			found = true
 			return true, nil
 		})
@@ -88,5 +90,5 @@ func (k Keeper) setHuman(ctx context.Context, addr, owner sdk.AccAddress, h huma
 	if err := k.humans.Set(ctx, addr, h); err != nil {
 		return err
 	}
-	return k.owners.Set(ctx, collections.Join(owner, addr))
+	return k.owners.Set(ctx, collections.Join(owner, addr), true)
 }

@@ -55,7 +55,7 @@ func (k Keeper) EndBlock(goCtx context.Context) error {
 	due := make([]uint64, 0, expiriesPerBlock)
 	until := new(collections.Range[deadlineKey]).
 		EndExclusive(collections.Join(uint64(ctx.BlockHeight())+1, uint64(0)))
-	err := k.deadlines.Walk(ctx, until, func(key deadlineKey) (bool, error) {
+	err := k.deadlines.Walk(ctx, until, func(key deadlineKey, _ bool) (bool, error) {
 		due = append(due, key.K2())
 		return len(due) == expiriesPerBlock, nil
 	})

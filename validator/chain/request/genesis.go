@@ -100,7 +100,7 @@ func (k Keeper) InitGenesis(ctx context.Context, gs *requestv1.GenesisState) err
 		}
 		escrows = escrows.Add(left)
 		if r.State == requestv1.STATE_OPEN || r.State == requestv1.STATE_APPROVED {
-			if err := k.deadlines.Set(ctx, collections.Join(uint64(r.DeadlineHeight), r.Id)); err != nil {
+			if err := k.deadlines.Set(ctx, collections.Join(uint64(r.DeadlineHeight), r.Id), true); err != nil {
 				return err
 			}
 		}

@@ -51,12 +51,14 @@ type Keeper struct {
 	nfts      NFTs
 	bank      Bank
 
-	nextID    collections.Sequence
-	requests  collections.Map[uint64, requestv1.Request]
-	payloads  collections.Map[uint64, []byte]
-	votes     collections.Map[voteKey, requestv1.Vote]
-	receipts  collections.Map[uint64, requestv1.Receipt]
-	deadlines collections.KeySet[deadlineKey]
+	nextID   collections.Sequence
+	requests collections.Map[uint64, requestv1.Request]
+	payloads collections.Map[uint64, []byte]
+	votes    collections.Map[voteKey, requestv1.Vote]
+	receipts collections.Map[uint64, requestv1.Receipt]
+	// deadlines is an index. Its values hold a byte because a proof of absence leans on the neighbours
+	// of the absent key, and ICS-23 proves no empty value.
+	deadlines collections.Map[deadlineKey, bool]
 	anchors   collections.Map[uint64, []byte] // height to header hash
 }
 
@@ -74,8 +76,8 @@ func NewKeeper(cdc codec.BinaryCodec, service store.KVStoreService, addresses ad
 			collections.PairKeyCodec(collections.Uint64Key, sdk.AccAddressKey), codec.CollValue[requestv1.Vote](cdc)),
 		receipts: collections.NewMap(sb, prefix(requestv1.ReceiptsPrefix), "receipts",
 			collections.Uint64Key, codec.CollValue[requestv1.Receipt](cdc)),
-		deadlines: collections.NewKeySet(sb, prefix(requestv1.DeadlinesPrefix), "deadlines",
-			collections.PairKeyCodec(collections.Uint64Key, collections.Uint64Key)),
+		deadlines: collections.NewMap(sb, prefix(requestv1.DeadlinesPrefix), "deadlines",
+			collections.PairKeyCodec(collections.Uint64Key, collections.Uint64Key), collections.BoolValue),
 		anchors: collections.NewMap(sb, prefix(requestv1.AnchorsPrefix), "anchors", collections.Uint64Key, collections.BytesValue),
 	}
 	if _, err := sb.Build(); err != nil {
@@ -101,7 +103,7 @@ func (k Keeper) setDeadline(ctx context.Context, r *requestv1.Request, height in
 		}
 	}
 	r.DeadlineHeight = height
-	return k.deadlines.Set(ctx, collections.Join(uint64(height), r.Id))
+	return k.deadlines.Set(ctx, collections.Join(uint64(height), r.Id), true)
 }
 
 func (k Keeper) clearDeadline(ctx context.Context, r requestv1.Request) error {
