@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
@@ -68,6 +69,9 @@ type Prover struct {
 	store  Store
 	now    func() time.Time
 	key    tx.PublicKey
+
+	// releasing keeps Pending from closing a vote that is being released.
+	releasing sync.Mutex
 }
 
 // New makes a prover for a P-256 vote key.

@@ -26,6 +26,8 @@ func (p *Prover) Release(ctx context.Context, in Intent, m Match) (Record, error
 	if age := now.Sub(m.At()); age > p.cfg.MatchAge || age < -clockSkew {
 		return Record{}, fmt.Errorf("%w: it is %s old", ErrStaleMatch, age.Round(time.Second))
 	}
+	p.releasing.Lock()
+	defer p.releasing.Unlock()
 	key := recordKey(in.RequestID, p.Human().String())
 	rec, from, err := p.load(ctx, key)
 	if err != nil {
@@ -48,6 +50,9 @@ func (p *Prover) Release(ctx context.Context, in Intent, m Match) (Record, error
 		return Record{}, err
 	}
 	next.Document = doc.SignBytes()
+	if err := p.list(ctx, key, true); err != nil {
+		return Record{}, fmt.Errorf("write down the vote: %w", err)
+	}
 	if err := p.move(ctx, key, from, next); err != nil {
 		return Record{}, fmt.Errorf("write down the document: %w", err)
 	}

@@ -134,6 +134,8 @@ func (p *Prover) resume(ctx context.Context, key string) (*Record, error) {
 		settled, err := p.Settle(ctx, *r)
 		return &settled, err
 	}
+	p.releasing.Lock()
+	defer p.releasing.Unlock()
 	next, err := p.judge(ctx, *r, nil)
 	if err != nil {
 		return r, err
@@ -144,7 +146,9 @@ func (p *Prover) resume(ctx context.Context, key string) (*Record, error) {
 		}
 		r = &next
 	}
+	if _, now, err := p.load(ctx, key); err != nil || !r.State.Final() && !bytes.Equal(now, from) {
+		return r, errors.Join(err, ErrUsed)
+	}
 	closed, err := p.finish(ctx, key, *r)
 	return &closed, err
 }
-
