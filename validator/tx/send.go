@@ -59,10 +59,10 @@ func Send(ctx context.Context, c Chain, s Signed, poll time.Duration) (*light.In
 			if h, err := c.Latest(ctx); err == nil && h.Time.After(p.Timeout) {
 				late = true
 			}
-		case errors.Is(err, light.ErrLying), errors.Is(err, light.ErrAttack), errors.Is(err, light.ErrExpired):
-			return nil, err
-		default:
+		case errors.Is(err, light.ErrUnreachable), errors.Is(err, light.ErrStale), errors.Is(err, light.ErrNoWitness):
 			last = err
+		default:
+			return nil, err
 		}
 		select {
 		case <-ctx.Done():
