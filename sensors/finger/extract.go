@@ -26,7 +26,7 @@ func Extract(s sensors.Sample) (minutiae.Set, sensors.Quality, error) {
 	if s.DPI < MinDPI || s.DPI > MaxDPI {
 		return minutiae.Set{}, sensors.Quality{}, fmt.Errorf("%d dpi, want %d to %d: %w", s.DPI, MinDPI, MaxDPI, ErrSample)
 	}
-	if b.Dx() < MinSide || b.Dy() < MinSide || b.Dx() > MaxSide || b.Dy() > MaxSide || len(s.Image.Pix) < (b.Dy()-1)*s.Image.Stride+b.Dx() {
+	if b.Dx() < MinSide || b.Dy() < MinSide || b.Dx() > MaxSide || b.Dy() > MaxSide || s.Image.Stride < b.Dx() || len(s.Image.Pix) < (b.Dy()-1)*s.Image.Stride+b.Dx() {
 		return minutiae.Set{}, sensors.Quality{}, fmt.Errorf("%dx%d pixels, want sides of %d to %d: %w", b.Dx(), b.Dy(), MinSide, MaxSide, ErrSample)
 	}
 	r := read(s.Image)

@@ -14,8 +14,8 @@ const (
 	poorWaves    = 0.42 // share of the signal that is ridges: useless
 	goodWaves    = 0.75 // as good as it gets
 	enoughPoints = 14
-	dryInk       = 0.36 // share of the finger that is darker than the middle grey
-	wetInk       = 0.66
+	dryInk       = 0.38 // share of the finger that is darker than the middle grey
+	wetInk       = 0.62
 	goodScore    = 60 // from here on there is nothing to complain about
 )
 

@@ -1,6 +1,9 @@
 package finger
 
-import "math"
+import (
+	"math"
+	"sync"
+)
 
 // cell is the pitch in pixels of the maps that steer the filters.
 const cell = 4
@@ -81,29 +84,35 @@ const (
 	waves                = 21 // periods tried
 )
 
-// periods are spaced evenly in frequency.
+// wavePeriod spaces the periods evenly in frequency.
 func wavePeriod(k float64) float64 {
 	return 1 / (1/maxPeriod + k/(waves-1)*(1/minPeriod-1/maxPeriod))
 }
 
-// waveTable holds the windowed cosines and sines for the periods.
-func waveTable() (cos, sin [waves][signature]float32, window [signature]float32) {
+// waveTables hold the windowed cosines and sines for the periods.
+type waveTables struct {
+	cos, sin [waves][signature]float32
+	window   [signature]float32
+}
+
+var waveTable = sync.OnceValue(func() *waveTables {
+	t := new(waveTables)
 	for i := range signature {
-		window[i] = float32(0.5 - 0.5*math.Cos(2*math.Pi*(float64(i)+0.5)/signature))
+		t.window[i] = float32(0.5 - 0.5*math.Cos(2*math.Pi*(float64(i)+0.5)/signature))
 	}
 	for k := range waves {
 		for i := range signature {
 			s, c := math.Sincos(2 * math.Pi * (float64(i) - signature/2 + 0.5) / wavePeriod(float64(k)))
-			cos[k][i], sin[k][i] = window[i]*float32(c), window[i]*float32(s)
+			t.cos[k][i], t.sin[k][i] = t.window[i]*float32(c), t.window[i]*float32(s)
 		}
 	}
-	return cos, sin, window
-}
+	return t
+})
 
 // measure finds the ridge period: the strongest wave in the x-signature, the profile across the ridges averaged along
 // them (Hong, Wan, Jain, PAMI 1998), in each second cell; then smooths by certainty.
 func (f *flow) measure(p plane) {
-	cos, sin, window := waveTable()
+	tables := waveTable()
 	weight, weighted, sure := newPlane(f.w, f.h), newPlane(f.w, f.h), newPlane(f.w, f.h)
 	for cy := 0; cy < f.h; cy += 2 {
 		for cx := 0; cx < f.w; cx += 2 {
@@ -111,7 +120,7 @@ func (f *flow) measure(p plane) {
 			if !f.finger[c] {
 				continue
 			}
-			period, certainty := profile(p, float32(cx*cell+cell), float32(cy*cell+cell), f.angle[c], &cos, &sin, &window)
+			period, certainty := profile(p, float32(cx*cell+cell), float32(cy*cell+cell), f.angle[c], tables)
 			for _, n := range [4]int{c, c + 1, c + f.w, c + f.w + 1} {
 				if (n == c+1 || n == c+f.w+1) && cx+1 == f.w || (n >= c+f.w) && cy+1 == f.h {
 					continue
@@ -140,7 +149,7 @@ func (f *flow) measure(p plane) {
 	}
 }
 
-func profile(p plane, x, y, angle float32, cos, sin *[waves][signature]float32, window *[signature]float32) (period, certainty float32) {
+func profile(p plane, x, y, angle float32, t *waveTables) (period, certainty float32) {
 	s64, c64 := math.Sincos(float64(angle))
 	s, c := float32(s64), float32(c64)
 	var sig [signature]float32
@@ -149,24 +158,24 @@ func profile(p plane, x, y, angle float32, cos, sin *[waves][signature]float32, 
 		n := float32(i) - signature/2 + 0.5
 		bx, by := x-s*n, y+c*n
 		v := float32(0)
-		for t := float32(-7.5); t < 8; t += 2.5 {
-			v += p.at(bx+c*t, by+s*t)
+		for d := float32(-7.5); d < 8; d += 2.5 {
+			v += p.at(bx+c*d, by+s*d)
 		}
 		sig[i] = v / 7
-		mean += sig[i] * window[i]
+		mean += sig[i] * t.window[i]
 	}
 	mean /= signature / 2 // the window sums to half its length
 	for i := range signature {
 		sig[i] -= mean
-		power += sig[i] * sig[i] * window[i]
+		power += sig[i] * sig[i] * t.window[i]
 	}
 	var spectrum [waves]float32
 	best := 0
 	for k := range waves {
 		var re, im float32
 		for i := range signature {
-			re += sig[i] * cos[k][i]
-			im += sig[i] * sin[k][i]
+			re += sig[i] * t.cos[k][i]
+			im += sig[i] * t.sin[k][i]
 		}
 		spectrum[k] = re*re + im*im
 		if spectrum[k] > spectrum[best] {

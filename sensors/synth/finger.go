@@ -70,12 +70,12 @@ func newGrower(rng *rand.Rand, o *orientation) *grower {
 	}
 	g.even, g.odd = gaborBank()
 	base := 8.5 + 1.2*rng.Float64()
-	wander := newField(rng, masterW, masterH, 130)
+	wander := newField(rng, masterW, masterH, 100)
 	for y := range masterH {
 		for x := range masterW {
 			i := y*masterW + x
 			// Ridges are wider below the core: Handbook ch. 6.
-			period := base * (1 + 0.09*wander.at(float64(x), float64(y)) + 0.12*(float64(y)/masterH-0.45))
+			period := base * (1 + 0.10*wander.at(float64(x), float64(y)) + 0.12*(float64(y)/masterH-0.45))
 			pb := int((period - minPeriod) / (maxPeriod - minPeriod) * periodBins)
 			pb = min(max(pb, 0), periodBins-1)
 			th := o.at(float64(x), float64(y)) / math.Pi

@@ -46,7 +46,7 @@ func drawClass(rng *rand.Rand) Class {
 func newOrientation(rng *rand.Rand, class Class) orientation {
 	jitter := func(by float64) float64 { return (2*rng.Float64() - 1) * by }
 	cx, cy := masterW/2+jitter(14), masterH*0.45+jitter(18)
-	o := orientation{bend: newField(rng, masterW, masterH, 170), bendBy: 0.17}
+	o := orientation{bend: newField(rng, masterW, masterH, 120), bendBy: 0.25}
 	switch class {
 	case Arch:
 		o.arch = 0.9 + jitter(0.3)

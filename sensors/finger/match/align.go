@@ -31,6 +31,8 @@ type evidence struct {
 	matched  int // minutiae
 	inA, inB int // minutiae of each print that lie on the finger of the other
 	area     int // grid cells in common
+	// agreement is the mean cosine of twice the difference of the ridge orientations over them, -1 to 1
+	agreement float64
 }
 
 // sums accumulate weighted pairs for the least-squares rigid motion (Umeyama 1991, without scale).
@@ -121,7 +123,7 @@ func (al *aligner) weigh(a, b *Print, t motion) evidence {
 			e.inB++
 		}
 	}
-	e.area = overlap(&a.set.Grid, &b.set.Grid, t)
+	e.area, e.agreement = overlap(&a.set.Grid, &b.set.Grid, t)
 	return e
 }
 
@@ -173,16 +175,35 @@ func (al *aligner) pairUp(a, b *Print, t motion) int {
 	return count
 }
 
-// overlap counts the cells of the first finger that the motion puts on the second.
-func overlap(a, b *minutiae.Grid, t motion) int {
-	cells := 0
+// overlap counts the cells of the first finger that the motion puts on the second, and compares their ridge flow.
+func overlap(a, b *minutiae.Grid, t motion) (cells int, agreement float64) {
+	turned := int(math.Round(t.angle * 180 / math.Pi))
+	sum := 0.0
 	for gy := range a.H {
 		for gx := range a.W {
-			x, y := (float64(gx)+0.5)*minutiae.CellSize, (float64(gy)+0.5)*minutiae.CellSize
-			if a.Cells[gy*a.W+gx] != 0 && b.At(float32(t.cos*x-t.sin*y+t.dx), float32(t.sin*x+t.cos*y+t.dy)) != 0 {
-				cells++
+			v := a.Cells[gy*a.W+gx]
+			if v == 0 {
+				continue
 			}
+			x, y := (float64(gx)+0.5)*minutiae.CellSize, (float64(gy)+0.5)*minutiae.CellSize
+			o := b.At(float32(t.cos*x-t.sin*y+t.dx), float32(t.sin*x+t.cos*y+t.dy))
+			if o == 0 {
+				continue
+			}
+			cells++
+			sum += cosTwice[((int(v)-int(o)+turned)%180+180)%180]
 		}
 	}
-	return cells
+	if cells == 0 {
+		return 0, 0
+	}
+	return cells, sum / float64(cells)
 }
+
+// cosTwice is cos(2d) by degrees; never changed.
+var cosTwice = func() (t [180]float64) {
+	for d := range t {
+		t[d] = math.Cos(2 * float64(d) * math.Pi / 180)
+	}
+	return t
+}()

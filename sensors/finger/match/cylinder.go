@@ -3,6 +3,7 @@ package match
 import (
 	"math"
 	"math/bits"
+	"sync"
 
 	"github.com/vouchbox/vouch/sensors/finger/minutiae"
 )
@@ -58,9 +59,9 @@ func Prepare(s minutiae.Set) *Print {
 			p.area++
 		}
 	}
-	t := newCylinderTables()
+	t := cylinderTables()
 	for i := range s.Points {
-		if p.describe(i, &t) {
+		if p.describe(i, t) {
 			p.usable++
 		}
 	}
@@ -72,14 +73,15 @@ func (p *Print) Len() int { return len(p.set.Points) }
 
 func brads(a float64) uint8 { return uint8(int(math.Round(a / (2 * math.Pi) * 256))) }
 
-// cylinderTables hold the Gaussians, by squared distance and by angle difference.
-type cylinderTables struct {
+// gaussians are the contributions to a cell, by squared distance and by angle difference.
+type gaussians struct {
 	space [900]float32 // index d^2 in pixels
 	angle [layers][256]float32
 	base  int // cells in the circle
 }
 
-func newCylinderTables() (t cylinderTables) {
+var cylinderTables = sync.OnceValue(func() *gaussians {
+	t := new(gaussians)
 	for d2 := range t.space {
 		t.space[d2] = float32(math.Exp(-float64(d2)/(2*sigmaS*sigmaS)) / (sigmaS * math.Sqrt(2*math.Pi)))
 	}
@@ -100,7 +102,7 @@ func newCylinderTables() (t cylinderTables) {
 		}
 	}
 	return t
-}
+})
 
 func cellOffset(a, b int) (u, v float64, ok bool) {
 	const step = 2 * radius / sections
@@ -109,7 +111,7 @@ func cellOffset(a, b int) (u, v float64, ok bool) {
 }
 
 // describe fills cylinder i, and empties it again if too little of it lies on the finger or it has too few neighbours.
-func (p *Print) describe(i int, t *cylinderTables) bool {
+func (p *Print) describe(i int, t *gaussians) bool {
 	const reach = radius + 3*sigmaS
 	m, c := p.set.Points[i], &p.cylinders[i]
 	n := len(p.set.Points)

@@ -20,7 +20,7 @@ func (m *Matcher) Compare(a, b *Print) Comparison {
 	// The cylinders and the alignment err in different ways, so their product is better than either. The relaxed
 	// similarity falls with the number of minutiae; the last factor makes up for it. The exponents are round numbers.
 	usable := float64(max(min(a.usable, b.usable), 8))
-	score := 10 * float64(m.global(a, b)) * math.Pow(4+e.surprise(), 0.75) * math.Pow(usable, 0.2)
+	score := 10 * float64(m.global(a, b)) * math.Pow(4+e.surprise(), 0.75) * math.Pow(usable, 0.2) * max(e.agreement, 0)
 	c := Comparison{Score: sensors.Score(score)}
 	if smaller := min(a.area, b.area); smaller > 0 {
 		c.Overlap = min(float64(e.area)/float64(smaller), 1)
