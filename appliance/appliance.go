@@ -53,7 +53,6 @@ type Appliance struct {
 	people   *people
 	link     *link
 	account  *account.Account
-	prover   *prover.Prover
 	sensor   *sensor
 	reader   *finger.Reader
 	executor *executor
@@ -115,17 +114,14 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger, now func() ti
 	if a.device, err = openDeviceKey(ctx, a.store, a.tpm, root); err != nil {
 		return nil, err
 	}
-	if a.people, err = openPeople(ctx, a.store, a.vault, a.tpm, root); err != nil {
-		return nil, err
-	}
 	a.link = newLink(light.Config{
 		ChainID: cfg.Chain.ID, Trust: poh.Block{Height: cfg.Chain.Trust.Height, Hash: poh.Digest(cfg.Chain.Trust.Hash)},
 		TrustPeriod: time.Duration(cfg.Chain.TrustPeriod), Primary: cfg.Chain.Primary, Witnesses: cfg.Chain.Witnesses,
 		AllowNoWitness: cfg.Chain.AllowNoWitness, Dir: filepath.Join(cfg.StateDir, "light"),
 	}, now)
 	a.account = account.New(a.link, cfg.Chain.ID, tx.P256, a.device, now)
-	if a.prover, err = prover.New(prover.Config{ChainID: cfg.Chain.ID, Payer: a.account.Address(), Fee: account.Fee(account.GasVote)}, a.link, a.store, now); err != nil {
-		return nil, fmt.Errorf("open the prover: %w", err)
+	if a.people, err = openPeople(ctx, a.store, a.vault, a.tpm, root, a.voter); err != nil {
+		return nil, err
 	}
 	if a.sensor, err = newSensor(ctx, cfg.Sensor); err != nil {
 		return nil, err
@@ -144,6 +140,14 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger, now func() ti
 	}
 	a.payloads = payloads{held}
 	return a, nil
+}
+
+// voter makes the prover of one person's vote key. An intent lives as long as a human may take.
+func (a *Appliance) voter(k *key.Key) (*prover.Prover, error) {
+	return prover.New(prover.Config{
+		ChainID: a.cfg.Chain.ID, Gas: account.GasVote, Fee: account.Fee(account.GasVote),
+		IntentAge: time.Duration(a.cfg.Ceremony.TouchTimeout) + time.Minute, Poll: pollEvery,
+	}, a.link, k, a.store, a.now)
 }
 
 // Close releases what New opened. It is safe after a New that failed half-way.

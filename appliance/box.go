@@ -13,6 +13,7 @@ import (
 	"github.com/vouchbox/vouch/inference/gpu"
 	"github.com/vouchbox/vouch/validator/ledger"
 	"github.com/vouchbox/vouch/validator/light"
+	"github.com/vouchbox/vouch/validator/prover"
 	"github.com/vouchbox/vouch/validator/receipt"
 )
 
@@ -128,6 +129,10 @@ func asAPI(err error) error {
 		return api.Errorf(api.CodeNotFound, "%s.", err)
 	case errors.Is(err, light.ErrLying):
 		return api.Errorf(api.CodeBlocked, "The node's answer does not hold: %s.", err)
+	case errors.Is(err, prover.ErrVoted), errors.Is(err, prover.ErrClosed), errors.Is(err, prover.ErrNotRegistered), errors.Is(err, prover.ErrConflict):
+		return api.Errorf(api.CodeBlocked, "%s.", err)
+	case errors.Is(err, prover.ErrPending), errors.Is(err, prover.ErrWait), errors.Is(err, prover.ErrShown):
+		return api.Errorf(api.CodeConflict, "%s.", err)
 	case errors.Is(err, errNoChain), errors.Is(err, light.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
 		return api.Errorf(api.CodeUnready, "The chain is out of reach; the box tries again by itself: %s.", err)
 	}

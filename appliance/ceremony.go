@@ -68,7 +68,7 @@ func (a *Appliance) Answer(ctx context.Context, id uint64, ans api.Answer) (api.
 	if !a.claimSensor() {
 		return api.Ceremony{}, conflict("The sensor is in use. Finish or cancel that first.")
 	}
-	intent, err := a.prover.Begin(ctx, d.shown, decision, p.address)
+	intent, err := p.prover.Begin(ctx, d.shown, decision, p.address)
 	if err != nil {
 		a.releaseSensor()
 		return api.Ceremony{}, asAPI(err)
@@ -216,7 +216,7 @@ func tries(n int) string {
 // match compares one touch with the person's references, which stay in memory no longer than that.
 func (a *Appliance) match(ctx context.Context, p person, intent prover.Intent) (d sensors.Decision, err error) {
 	err = a.vault.References(ctx, p.ID, sensors.Finger, func(refs []sensors.Template) error {
-		d, err = a.reader.Verify(ctx, intent.Challenge(), p.ID, refs, a.now)
+		d, err = a.reader.Verify(ctx, intent.Challenge, p.ID, refs, a.now)
 		return err
 	})
 	return d, err
@@ -238,33 +238,29 @@ func (a *Appliance) settle(ctx context.Context, p person, intent prover.Intent, 
 		a.end(s, p, api.Ceremony{Stage: api.StageFailed, Message: "Nothing was signed. " + err.Error()})
 		return
 	}
-	record, err := a.prover.Release(ctx, intent, d, p.key)
+	record, err := p.prover.Release(ctx, intent, d)
 	if err != nil {
 		a.end(s, p, api.Ceremony{Stage: api.StageFailed, Message: "Nothing left the box. " + err.Error()})
 		return
 	}
-	s.Stage, s.TxHash, s.Message = api.StageSent, record.TxHash(), "Signed. Waiting for a block to carry it."
+	s.Stage, s.TxHash, s.Message = api.StageSent, record.Hash.String(), "Signed. Waiting for a block to carry it."
 	a.note(ctx, "vote.signed", map[string]string{"request": fmt.Sprint(s.Request), "person": p.ID.String(), "decision": s.Decision, "tx": s.TxHash})
 	a.showCeremony(s, nil)
 	a.conclude(ctx, s, p, record)
 }
 
-// conclude proves what became of a signed vote, now or after a restart.
+// conclude proves what became of a signed vote.
 func (a *Appliance) conclude(ctx context.Context, s api.Ceremony, p person, record prover.Record) {
-	record, err := a.prover.Settle(ctx, record)
-	if err != nil {
+	record, err := p.prover.Settle(ctx, record)
+	switch {
+	case err != nil:
 		// The signed bytes are on disk: the box settles them again by itself.
 		a.end(s, p, api.Ceremony{Stage: api.StageFailed, Message: "The vote is signed and kept, but not proved on the chain yet. The box keeps trying. " + err.Error()})
-		return
+	case record.State != prover.Included:
+		a.end(s, p, api.Ceremony{Stage: api.StageFailed, Message: fmt.Sprintf("The chain did not take the vote: it is %s (code %d).", record.State, record.Code)})
+	default:
+		a.end(s, p, api.Ceremony{Stage: api.StageIncluded, Height: record.Height, Message: fmt.Sprintf("Signed and proved in block %d.", record.Height)})
 	}
-	if !record.Included() {
-		a.end(s, p, api.Ceremony{Stage: api.StageFailed, Message: "The chain did not take the vote: " + record.Reason()})
-		return
-	}
-	a.end(s, p, api.Ceremony{
-		Stage: api.StageIncluded, Height: record.Height(),
-		Message: fmt.Sprintf("Signed and proved in block %d.", record.Height()),
-	})
 }
 
 // end shows how it ended and writes it down.
@@ -277,18 +273,19 @@ func (a *Appliance) end(s api.Ceremony, p person, how api.Ceremony) {
 	a.changed(a.running)
 }
 
-// resume settles what was signed before the last stop, with the same bytes.
+// resume finishes what was begun before the last stop. What was signed is settled with the same
+// bytes; what was not signed has not left the box, and needs a new touch.
 func (a *Appliance) resume(ctx context.Context) error {
-	pending, err := a.prover.Pending(ctx)
-	if err != nil {
-		return fmt.Errorf("read the votes in progress: %w", err)
-	}
-	for _, r := range pending {
-		done, err := a.prover.Settle(ctx, r)
-		if err != nil {
-			return fmt.Errorf("settle the vote on request %d: %w", r.Request(), err)
+	for _, p := range a.people.list() {
+		done, err := p.prover.Pending(ctx)
+		for _, r := range done {
+			a.note(ctx, "vote.resumed", map[string]string{
+				"request": fmt.Sprint(r.Shown.RequestID), "person": p.ID.String(), "tx": r.Hash.String(), "state": string(r.State),
+			})
 		}
-		a.note(ctx, "vote.resumed", map[string]string{"request": fmt.Sprint(done.Request()), "tx": done.TxHash(), "included": fmt.Sprint(done.Included())})
+		if err != nil {
+			return fmt.Errorf("settle the votes of %s: %w", p.Name, err)
+		}
 	}
 	return nil
 }

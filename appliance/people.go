@@ -15,6 +15,7 @@ import (
 	"github.com/vouchbox/vouch/sensors/vault"
 	"github.com/vouchbox/vouch/tpm"
 	"github.com/vouchbox/vouch/tpm/key"
+	"github.com/vouchbox/vouch/validator/prover"
 	"github.com/vouchbox/vouch/validator/tx"
 )
 
@@ -32,6 +33,7 @@ type person struct {
 
 	address tx.Address // account of the vote key
 	key     *key.Key   // loaded from VoteKey at start
+	prover  *prover.Prover
 }
 
 func (p person) api() api.Human {
@@ -49,14 +51,15 @@ type people struct {
 	vault *vault.Vault
 	dev   *tpm.Device
 	root  tpm.Name // of the TPM's storage root key
+	voter func(*key.Key) (*prover.Prover, error)
 
 	mu  sync.Mutex
 	all map[sensors.PersonID]person
 }
 
 // openPeople loads every record and its vote key, and destroys references that no record names.
-func openPeople(ctx context.Context, st store, v *vault.Vault, dev *tpm.Device, root tpm.Name) (*people, error) {
-	p := &people{store: st, vault: v, dev: dev, root: root, all: make(map[sensors.PersonID]person)}
+func openPeople(ctx context.Context, st store, v *vault.Vault, dev *tpm.Device, root tpm.Name, voter func(*key.Key) (*prover.Prover, error)) (*people, error) {
+	p := &people{store: st, vault: v, dev: dev, root: root, voter: voter, all: make(map[sensors.PersonID]person)}
 	keys, err := st.Keys(ctx, peoplePrefix)
 	if err != nil {
 		return nil, fmt.Errorf("list the enrolled people: %w", err)
@@ -97,7 +100,10 @@ func (p *people) load(ctx context.Context, r person) (person, error) {
 	if r.key, err = key.Load(ctx, p.dev, blob); err != nil {
 		return r, err
 	}
-	r.address = tx.PublicKey{Curve: tx.P256, Point: r.key.Compressed()}.Address()
+	if r.prover, err = p.voter(r.key); err != nil {
+		return r, err
+	}
+	r.address = r.prover.Human()
 	return r, nil
 }
 

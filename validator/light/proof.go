@@ -85,7 +85,7 @@ func (p Proof) Verify(h Header, store string, key []byte) (Value, error) {
 	}
 	if p.Absent {
 		if !ics23.VerifyNonMembership(ics23.IavlSpec, root, tree, key) {
-			return Value{}, lie("absence", nil, "%s/%X is not proven absent", store, key)
+			return Value{}, lie("absence", tree.GetNonexist().Verify(ics23.IavlSpec, root, key), "%s/%X is not proven absent", store, key)
 		}
 	} else if !ics23.VerifyMembership(ics23.IavlSpec, root, tree, key, p.Value) {
 		return Value{}, lie("value", nil, "%s does not hash to its store's root", what)

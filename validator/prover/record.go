@@ -63,8 +63,8 @@ type Store interface {
 	Get(ctx context.Context, key string) ([]byte, error)
 }
 
-// indexKey lists the keys of records that are not final.
-const indexKey = "vote/open"
+// indexKey lists the keys of one human's records that are not final.
+func indexKey(human string) string { return "vote-open/" + human }
 
 func recordKey(request uint64, human string) string {
 	return "vote/" + strconv.FormatUint(request, 10) + "/" + human
@@ -123,7 +123,7 @@ func (p *Prover) move(ctx context.Context, key string, from []byte, to Record) e
 }
 
 func (p *Prover) open(ctx context.Context) ([]string, error) {
-	raw, err := p.store.Get(ctx, indexKey)
+	raw, err := p.store.Get(ctx, indexKey(p.Human().String()))
 	if err != nil {
 		return nil, fmt.Errorf("read the list of open votes: %w", err)
 	}
@@ -143,7 +143,7 @@ func decodeIndex(raw []byte) ([]string, error) {
 
 // list adds a key to the open ones or takes it off.
 func (p *Prover) list(ctx context.Context, key string, open bool) error {
-	return p.store.Update(ctx, indexKey, func(cur []byte) ([]byte, error) {
+	return p.store.Update(ctx, indexKey(p.Human().String()), func(cur []byte) ([]byte, error) {
 		keys, err := decodeIndex(cur)
 		if err != nil {
 			return nil, err
