@@ -17,7 +17,7 @@ const touches = 3
 
 var fingers = sync.OnceValue(func() []*synth.Finger {
 	var out []*synth.Finger
-	for seed := range uint64(6) {
+	for seed := range uint64(4) {
 		out = append(out, synth.NewFinger(seed+1, synth.AnyClass))
 	}
 	return out
