@@ -55,6 +55,7 @@ func (f *flow) enhance(p plane) plane {
 	// A frame of zeroes spares the inner loop all border tests.
 	stride := p.w + 2*gaborR
 	framed := make([]float32, stride*(p.h+2*gaborR))
+	defer clear(framed)
 	for y := range p.h {
 		copy(framed[(y+gaborR)*stride+gaborR:], p.v[y*p.w:(y+1)*p.w])
 	}

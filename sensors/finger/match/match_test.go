@@ -156,6 +156,16 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
+func TestClear(t *testing.T) {
+	opt := synth.R503()
+	p := prepare(fingers()[0].Impression(9, opt))
+	own := prints()[0][0]
+	p.Clear()
+	if s := match.New().Compare(p, own).Score; s != 0 || p.Len() != 0 {
+		t.Errorf("a cleared print scores %v with %d minutiae", s, p.Len())
+	}
+}
+
 func TestThreshold(t *testing.T) {
 	if _, err := match.Threshold(1e-6); !errors.Is(err, match.ErrUnmeasured) {
 		t.Errorf("a rate nobody measured: %v", err)
