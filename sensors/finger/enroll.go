@@ -81,6 +81,7 @@ func (r *Reader) Enroll(ctx context.Context, views int, progress func(Progress))
 	}
 	progress(Progress{Wanted: views})
 	e := enrolment{matcher: r.matcher}
+	defer func() { forget(e.prints) }()
 	for touches := 0; len(e.prints) < views; touches++ {
 		if touches >= 3*views {
 			return nil, fmt.Errorf("enrol finger: %d of %d views after %d touches: %w", len(e.prints), views, touches, ErrGaveUp)

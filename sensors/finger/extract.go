@@ -30,6 +30,7 @@ func Extract(s sensors.Sample) (minutiae.Set, sensors.Quality, error) {
 		return minutiae.Set{}, sensors.Quality{}, fmt.Errorf("%dx%d pixels, want sides of %d to %d: %w", b.Dx(), b.Dy(), MinSide, MaxSide, ErrSample)
 	}
 	r := read(s.Image)
+	defer clear(r.img.v)
 	q := r.quality(s.DPI)
 	return r.set(float64(minutiae.DPI) / float64(s.DPI)), q, nil
 }
@@ -52,8 +53,13 @@ func read(img *image.Gray) *reading {
 	once := f.enhance(levelled)
 	f.orient(once, 1)
 	twice := f.enhance(levelled)
+	lines := skeletonise(twice, f)
 	r.flow = f
-	r.points = detect(skeletonise(twice, f), r.img.w, r.img.h, f)
+	r.points = detect(lines, r.img.w, r.img.h, f)
+	for _, p := range []plane{levelled, deviation, once, twice} {
+		clear(p.v) // pictures of the finger
+	}
+	clear(lines)
 	return r
 }
 

@@ -18,7 +18,7 @@ import (
 // fingers are shared by the tests; growing one takes a fifth of a second.
 var fingers = sync.OnceValue(func() []*synth.Finger {
 	var out []*synth.Finger
-	for seed, class := range []synth.Class{synth.Whorl, synth.LeftLoop, synth.RightLoop, synth.TentedArch, synth.Whorl, synth.LeftLoop} {
+	for seed, class := range []synth.Class{synth.Whorl, synth.LeftLoop, synth.RightLoop, synth.TentedArch} {
 		out = append(out, synth.NewFinger(uint64(seed)+1, class))
 	}
 	return out

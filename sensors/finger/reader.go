@@ -65,6 +65,7 @@ func (r *Reader) Verify(ctx context.Context, challenge [32]byte, person sensors.
 	if err != nil {
 		return sensors.Decision{}, fmt.Errorf("verify finger: %w", err)
 	}
+	defer forget(views)
 	set, q, err := r.touch(ctx)
 	if err != nil {
 		return sensors.Decision{}, fmt.Errorf("verify finger: %w", err)
@@ -73,7 +74,9 @@ func (r *Reader) Verify(ctx context.Context, challenge [32]byte, person sensors.
 	if q.Score < verifyQuality {
 		return sensors.Decision{}, fmt.Errorf("verify finger: %w", &QualityError{q})
 	}
-	score := r.matcher.CompareViews(match.Prepare(set), views)
+	live := match.Prepare(set)
+	defer live.Clear()
+	score := r.matcher.CompareViews(live, views)
 	return sensors.Decide(witness.Take(), sensors.Verdict{
 		Matched:   score >= match.Accept,
 		Person:    person,
@@ -100,6 +103,13 @@ func prepare(refs []sensors.Template) ([]*match.Print, error) {
 		views = append(views, match.Prepare(set))
 	}
 	return views, nil
+}
+
+// forget clears the features when they have served.
+func forget(prints []*match.Print) {
+	for _, p := range prints {
+		p.Clear()
+	}
 }
 
 // touch waits for a fresh touch and reads it. The caller holds mu.

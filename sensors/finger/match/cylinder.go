@@ -68,6 +68,17 @@ func Prepare(s minutiae.Set) *Print {
 	return p
 }
 
+// Clear overwrites the features. The Print must not be in use, and compares with nothing afterwards.
+func (p *Print) Clear() {
+	clear(p.set.Points)
+	clear(p.set.Grid.Cells)
+	clear(p.direction)
+	clear(p.cylinders)
+	clear(p.distance)
+	clear(p.bearing)
+	*p = Print{}
+}
+
 // Len returns the number of minutiae.
 func (p *Print) Len() int { return len(p.set.Points) }
 

@@ -17,7 +17,7 @@ const touches = 3
 
 var fingers = sync.OnceValue(func() []*synth.Finger {
 	var out []*synth.Finger
-	for seed := range uint64(6) {
+	for seed := range uint64(4) {
 		out = append(out, synth.NewFinger(seed+1, synth.AnyClass))
 	}
 	return out
@@ -153,6 +153,16 @@ func TestOverlap(t *testing.T) {
 	moved := m.Compare(still, prepare(f.Impression(7, opt))).Overlap
 	if same < 0.85 || moved > 0.75 || moved < 0.4 {
 		t.Errorf("overlap %.2f on the same spot, %.2f shifted by 70 of 192 pixels", same, moved)
+	}
+}
+
+func TestClear(t *testing.T) {
+	opt := synth.R503()
+	p := prepare(fingers()[0].Impression(9, opt))
+	own := prints()[0][0]
+	p.Clear()
+	if s := match.New().Compare(p, own).Score; s != 0 || p.Len() != 0 {
+		t.Errorf("a cleared print scores %v with %d minutiae", s, p.Len())
 	}
 }
 
