@@ -135,7 +135,8 @@ func (app *App) basics() module.BasicManager {
 
 // ExportGenesis reads the whole committed state. A chain that starts from it goes on at the next height.
 func (app *App) ExportGenesis() (map[string]json.RawMessage, error) {
-	ctx := app.NewUncachedContext(true, cmtproto.Header{ChainID: app.ChainID(), Height: app.LastBlockHeight()})
+	header := cmtproto.Header{ChainID: app.ChainID(), Height: app.LastBlockHeight()}
+	ctx := sdk.NewContext(app.CommitMultiStore().CacheMultiStore(), header, true, app.Logger())
 	return app.modules.ExportGenesis(ctx, app.cdc)
 }
 

@@ -87,6 +87,7 @@ func (n *net) gained(who string, s signer, before math.Int, atto string, txs int
 func TestThreeRequests(t *testing.T) {
 	t.Parallel()
 	n := newNet(t)
+	n.start()
 	treasury, author, requester := n.funded("treasury"), n.funded("author"), n.funded("requester")
 	ann, bob, cem := n.enrol(treasury), n.enrol(treasury), n.enrol(treasury)
 	patient, hasty := n.mint(author, 1000), n.mint(author, 2)

@@ -8,20 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	banktypes "github.com/cosmos/cosmos-sdk/x/bank/types"
 
-	dbm "github.com/cosmos/cosmos-db"
-
-	"cosmossdk.io/log/v2"
-
-	"github.com/vouchbox/vouch/validator/chain"
 	"github.com/vouchbox/vouch/validator/chain/chaintest"
 	"github.com/vouchbox/vouch/validator/node"
 	"github.com/vouchbox/vouch/validator/node/nodecmd"
@@ -85,20 +78,11 @@ func startProcess(t *testing.T, home string) *process {
 // block is lost, and in the end it stops in order when asked.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	home := filepath.Join(t.TempDir(), "home")
-	devnet, err := node.InitDevnet(home, node.DevnetOptions{RPC: "127.0.0.1:0", TimeoutCommit: 20 * time.Millisecond, GenesisTime: time.Now()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	app, err := chain.New(log.NewNopLogger(), dbm.NewMemDB(), node.DevnetChainID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := &net{t: t, home: home, devnet: devnet, app: app}
+	n := newNet(t)
 	treasury, author := n.funded("treasury"), n.funded("author")
 	want := chaintest.Heart(1_000_000)
 	for range 3 {
-		p := startProcess(t, home)
+		p := startProcess(t, n.home)
 		n.dial(p.ready.RPC)
 		if got := n.balance(author.address()); !got.Equal(want.Amount) {
 			t.Fatalf("the author has %s, want %s", got, want.Amount)
@@ -110,7 +94,7 @@ func TestKill(t *testing.T) {
 		}
 		_ = p.cmd.Wait() // it says that it was killed
 	}
-	p := startProcess(t, home)
+	p := startProcess(t, n.home)
 	n.dial(p.ready.RPC)
 	if got := n.balance(author.address()); !got.Equal(want.Amount) {
 		t.Errorf("the author has %s, want %s", got, want.Amount)

@@ -49,6 +49,7 @@ type net struct {
 	app    *chain.App // for its codec
 }
 
+// newNet makes a home; nothing runs yet.
 func newNet(t *testing.T) *net {
 	t.Helper()
 	home := filepath.Join(t.TempDir(), "home")
@@ -60,12 +61,10 @@ func newNet(t *testing.T) *net {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &net{t: t, home: home, devnet: devnet, app: app}
-	n.start()
-	t.Cleanup(n.stop)
-	return n
+	return &net{t: t, home: home, devnet: devnet, app: app}
 }
 
+// start runs the node in this process, to the end of the test or until stop.
 func (n *net) start() {
 	n.t.Helper()
 	pv, err := node.LoadFilePV(n.home)
@@ -78,6 +77,7 @@ func (n *net) start() {
 	if n.node, err = node.New(ctx, node.Config{Home: n.home}, pv, logger); err != nil {
 		n.t.Fatal(err)
 	}
+	n.t.Cleanup(n.stop)
 	if err := n.node.Start(ctx); err != nil {
 		n.t.Fatal(err)
 	}

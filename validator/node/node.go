@@ -116,6 +116,31 @@ func (n *Node) Start(ctx context.Context) error {
 	return n.serveRPC()
 }
 
+// Wait returns nil when ctx ends, or [ErrHalted] when consensus ended by itself: the application met a
+// block that it cannot execute, or a database failed. CometBFT would leave the process up, answering
+// with an old height.
+func (n *Node) Wait(ctx context.Context) error {
+	env, err := n.comet.ConfigureRPC()
+	if err != nil {
+		return err
+	}
+	state, ok := env.ConsensusState.(interface{ Wait() })
+	if !ok {
+		return fmt.Errorf("CometBFT's consensus state (%T) cannot be waited for", env.ConsensusState)
+	}
+	halted := make(chan struct{})
+	go func() {
+		state.Wait() // ends at Stop at the latest
+		close(halted)
+	}()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-halted:
+		return fmt.Errorf("%w after block %d: the log has the reason", ErrHalted, n.Height())
+	}
+}
+
 // Stop ends consensus, the RPC server and the databases, in this order. It may be called again.
 func (n *Node) Stop() error {
 	n.stopped.Do(func() {

@@ -105,8 +105,7 @@ func run(cmd *cobra.Command, cfg node.Config, logger *slog.Logger) (err error) {
 	if err := print(cmd, map[string]any{"ready": true, "rpc": n.RPC(), "chain_id": n.ChainID(), "height": n.Height()}); err != nil {
 		return err
 	}
-	<-cmd.Context().Done()
-	return nil
+	return n.Wait(cmd.Context())
 }
 
 func status() *cobra.Command {
