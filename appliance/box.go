@@ -94,7 +94,7 @@ func (a *Appliance) Receipt(ctx context.Context, id uint64) ([]byte, error) {
 	if err != nil {
 		return nil, asAPI(err)
 	}
-	b, err := receipt.Build(ctx, c, id, a.link.cfg.Trust)
+	b, err := receipt.Build(ctx, c, id, a.link.cfg.Trust, receipt.Options{})
 	if err != nil {
 		return nil, asAPI(err)
 	}

@@ -47,6 +47,9 @@ func newStage(cfg config) (*stage, error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return nil, fmt.Errorf("make the demo's folder: %w", err)
 	}
+	if cfg.bin, err = filepath.Abs(cfg.bin); err != nil {
+		return nil, err
+	}
 	s := &stage{cfg: cfg, peak: make(map[string]int)}
 	if s.home, err = os.MkdirTemp(root, time.Now().Format("20060102-150405-")); err != nil {
 		return nil, fmt.Errorf("make this run's folder: %w", err)

@@ -66,9 +66,11 @@ func Build(ctx context.Context, c Chain, request uint64, trust poh.Block, opts O
 	if f.Params, err = b.record(humanv1.StoreKey, []byte{humanv1.ParamsPrefix}, new(humanv1.Params)); err != nil {
 		return nil, fmt.Errorf("the least bond: %w", err)
 	}
-	if f.Receipt, err = b.record(requestv1.StoreKey, requestv1.ReceiptKey(request), new(requestv1.Receipt)); err != nil {
+	var done requestv1.Receipt
+	if f.Receipt, err = b.record(requestv1.StoreKey, requestv1.ReceiptKey(request), &done); err != nil {
 		return nil, fmt.Errorf("the execution of request %d: %w", request, err)
 	}
+	f.Output = string(done.Execution.Output)
 	if opts.Payload && r.Inline {
 		v, err := c.ReadAt(ctx, b.at, requestv1.StoreKey, requestv1.PayloadKey(request))
 		if err != nil {

@@ -31,10 +31,12 @@ const format = "vouch/receipt/1"
 
 // file is the JSON. Nothing in it is believed before its link.
 type file struct {
-	Format    string  `json:"format"`
-	ChainID   string  `json:"chain_id"`
-	RequestID uint64  `json:"request_id"`
-	Trusted   trusted `json:"trusted"`
+	Format    string `json:"format"`
+	ChainID   string `json:"chain_id"`
+	RequestID uint64 `json:"request_id"`
+	// Output is the model's answer, for people; the execution's record proves it.
+	Output  string  `json:"output"`
+	Trusted trusted `json:"trusted"`
 	// Blocks are tendermint.types.LightBlock: the trusted one, then ascending.
 	Blocks [][]byte `json:"blocks"`
 	// Links are tendermint.types.Header, descending from the one before the trusted block.

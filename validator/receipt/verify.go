@@ -17,9 +17,9 @@ import (
 
 // Link is one step of the proof.
 type Link struct {
-	Name   string
-	OK     bool
-	Detail string // a sentence: what was proven, or why not
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"` // a sentence: what was proven, or why not
 }
 
 // Verified is what a file proves. Only [Verify] fills one.
@@ -405,6 +405,9 @@ func (v *verifier) checkOutput() (string, error) {
 	}
 	if got := poh.Sum(e.Output); got != want {
 		return "", fmt.Errorf("the output has the digest %s, the execution says %s", got, want)
+	}
+	if v.file.Output != string(e.Output) {
+		return "", fmt.Errorf("the output at the top of the file has the digest %s, the execution says %s", poh.Sum([]byte(v.file.Output)), want)
 	}
 	v.out.Output, v.out.OutputDigest = e.Output, want
 	return fmt.Sprintf("%d bytes, digest %s", len(e.Output), want), nil

@@ -16,6 +16,7 @@ const maxReceipt = 16 << 20
 
 func (c *command) receipt() *cobra.Command {
 	var file string
+	var payload bool
 	get := &cobra.Command{
 		Use: "get ID", Short: "Write a request's receipt, with all proofs, to a file", Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, a []string) error {
@@ -31,7 +32,7 @@ func (c *command) receipt() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			b, err := receipt.Build(cmd.Context(), client, id, block)
+			b, err := receipt.Build(cmd.Context(), client, id, block, receipt.Options{Payload: payload})
 			if err != nil {
 				return err
 			}
@@ -48,6 +49,7 @@ func (c *command) receipt() *cobra.Command {
 		},
 	}
 	get.Flags().StringVarP(&file, "file", "f", "", "where to write it (default receipt-ID.json)")
+	get.Flags().BoolVar(&payload, "payload", false, "put the artefact into the file")
 	return group("receipt", "Receipts", get)
 }
 
@@ -95,7 +97,7 @@ link of the chain of proof is printed; the first that fails is named, and the ex
 			if err != nil {
 				return err
 			}
-			_, links, failure := receipt.Verify(b, block)
+			_, links, failure := receipt.Verify(b, block, "")
 			v := verdict{OK: failure == nil, Links: links}
 			for _, l := range links {
 				if !l.OK {
