@@ -144,7 +144,7 @@ func (b builder) votes(f *file, r requestv1.Request) (heights []int64, err error
 		if v.Tx, err = b.transaction(record); err != nil {
 			return nil, fmt.Errorf("vote of %s: %w", human, err)
 		}
-		if count, err = count.Add(poh.Decision(record.Decision)); err != nil {
+		if count, err = add(count, record.Decision); err != nil {
 			return nil, fmt.Errorf("vote of %s: %w", human, err)
 		}
 		f.Votes = append(f.Votes, v)
@@ -168,7 +168,7 @@ func (b builder) transaction(v requestv1.Vote) (light.TxProof, error) {
 			continue
 		}
 		var m requestv1.MsgVote
-		if err := signed.Only(&m); err != nil || m.RequestID != v.RequestID || m.Human != v.Human || m.Decision != v.Decision {
+		if err := signed.Only(&m); err != nil || m.RequestID != v.RequestID || m.Human != v.Human || m.Decision != v.Decision || !bytes.Equal(m.AnchorHash, v.AnchorHash) {
 			continue
 		}
 		return p, nil

@@ -278,7 +278,7 @@ func (v *verifier) checkVotes() (string, error) {
 		if vote.RequestID != v.request.Id || !bytes.Equal(vote.Shown, v.request.Shown) {
 			return "", fmt.Errorf("the vote of %s is about something else", vote.Human)
 		}
-		if count, err = count.Add(poh.Decision(vote.Decision)); err != nil {
+		if count, err = add(count, vote.Decision); err != nil {
 			return "", fmt.Errorf("vote of %s: %w", vote.Human, err)
 		}
 		v.votes = append(v.votes, vote)
@@ -291,6 +291,14 @@ func (v *verifier) checkVotes() (string, error) {
 	}
 	v.out.Count = count
 	return fmt.Sprintf("%d approved, %d rejected, %d abstained; %d were needed", count.Approvals, count.Rejections, count.Abstentions, v.rules.Quorum), nil
+}
+
+// add counts a decision; the protobuf's is wider than poh's and must not wrap around.
+func add(c poh.Count, d requestv1.Decision) (poh.Count, error) {
+	if d < requestv1.DECISION_APPROVE || d > requestv1.DECISION_ABSTAIN {
+		return c, fmt.Errorf("%w: %d", poh.ErrDecision, d)
+	}
+	return c.Add(poh.Decision(d))
 }
 
 func (v *verifier) checkSignatures() (string, error) {
