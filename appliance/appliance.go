@@ -235,18 +235,27 @@ func (a *Appliance) onBlock(work chan<- []uint64) func(context.Context, light.He
 }
 
 func (a *Appliance) executeAll(ctx context.Context, work <-chan []uint64) error {
+	posted := make(map[uint64]bool) // proved on the chain, later than the block that asked
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case ids := <-work:
 			for _, id := range ids {
+				if posted[id] {
+					continue
+				}
 				code := fmt.Sprintf("execute.%d", id)
-				if err := a.execute(ctx, id); err != nil && ctx.Err() == nil {
+				err := a.execute(ctx, id)
+				if errors.Is(err, errNoModel) {
+					continue // another box may hold it
+				}
+				if err != nil && ctx.Err() == nil {
 					a.log.Error("execute", "request", id, "error", err)
 					a.problems.raise(code, fmt.Sprintf("Request %d was approved but could not be executed here.", id), err.Error()+" The box tries again.")
 					continue
 				}
+				posted[id] = true
 				a.problems.clear(code)
 			}
 		}

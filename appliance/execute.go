@@ -108,10 +108,6 @@ func (a *Appliance) execute(ctx context.Context, id uint64) error {
 		return fmt.Errorf("execute request %d: %s", id, d.blocked)
 	}
 	w, err := a.executor.worker(ctx, inference.Digest(d.shown.Model))
-	if errors.Is(err, errNoModel) {
-		// Another box may hold it.
-		return nil
-	}
 	if err != nil {
 		return err
 	}
@@ -130,6 +126,15 @@ func (a *Appliance) execute(ctx context.Context, id uint64) error {
 		Model: poh.Digest(r.Model), Input: poh.Digest(r.Input), Output: result.Output, Runtime: poh.Digest(r.Runtime),
 		Engine: r.Engine, Device: r.Device, Duration: result.Duration,
 	})
+	if errors.Is(err, account.ErrRefused) {
+		// Another worker's receipt may have come first; then there is nothing left to do.
+		if _, late := a.link.Latest(ctx); late != nil {
+			return late
+		}
+		if _, gone := a.view().Receipt(ctx, id); gone == nil {
+			return nil
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("post the receipt of request %d: %w", id, err)
 	}

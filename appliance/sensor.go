@@ -125,7 +125,8 @@ func (s *sensor) open(ctx context.Context) (*r503.Dev, error) {
 		return nil, err
 	}
 	cfg := r503.DefaultConfig()
-	cfg.Password, cfg.Touch = s.cfg.Password, s.touch
+	// The reader judges the picture itself and says why it is poor.
+	cfg.Password, cfg.Touch, cfg.Gate = s.cfg.Password, s.touch, false
 	dev, err := r503.New(ctx, port, cfg)
 	if err == nil {
 		// Matching is the host's: nothing may stay in the module's own library.

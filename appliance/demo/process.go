@@ -145,34 +145,60 @@ func (p *process) sample() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	note(p.peak, p.name, p.cmd.Process.Pid)
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", p.cmd.Process.Pid, p.cmd.Process.Pid))
-	if err != nil {
-		return
+	for _, pid := range descendants(p.cmd.Process.Pid) {
+		// The box's children are inference processes; a confined one has no name of its own.
+		note(p.peak, "vouchinfer", pid)
 	}
-	for _, c := range strings.Fields(string(children)) {
-		pid, err := strconv.Atoi(c)
+}
+
+// descendants are the processes that a process started, and theirs (PPid, proc(5)).
+func descendants(of int) []int {
+	parents := make(map[int]int)
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
 			continue
 		}
-		if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil {
-			note(p.peak, strings.TrimSpace(string(name)), pid)
+		if ppid, ok := status(pid, "PPid:"); ok {
+			parents[pid] = ppid
 		}
 	}
+	var out []int
+	for pid := range parents {
+		for up := parents[pid]; up != 0; up = parents[up] {
+			if up == of {
+				out = append(out, pid)
+				break
+			}
+		}
+	}
+	return out
 }
 
 // note keeps the highest resident size of a process, in MiB (VmHWM, proc(5)).
 func note(peak map[string]int, name string, pid int) {
+	if kib, ok := status(pid, "VmHWM:"); ok {
+		peak[name] = max(peak[name], (kib+1023)/1024)
+	}
+}
+
+// status is a number of /proc/PID/status.
+func status(pid int, field string) (int, bool) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return
+		return 0, false
 	}
 	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			if kib, err := strconv.Atoi(strings.Fields(rest)[0]); err == nil {
-				peak[name] = max(peak[name], (kib+1023)/1024)
-			}
+		if rest, ok := strings.CutPrefix(line, field); ok {
+			n, err := strconv.Atoi(strings.Fields(rest)[0])
+			return n, err == nil
 		}
 	}
+	return 0, false
 }
 
 // run runs a program to its end and returns what it printed on stdout.

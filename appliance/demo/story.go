@@ -446,9 +446,17 @@ func (s *stage) voteKeyFixed(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
+	// The TCG's template of the storage root key has 32 zero bytes for x and for y; the tool takes them
+	// in its own struct of a length, little-endian, and 128 bytes.
+	coordinate := append([]byte{32, 0}, make([]byte, 128)...)
+	unique := s.path("unique")
+	if err := os.WriteFile(unique, append(coordinate, coordinate...), 0o600); err != nil {
+		return false, err
+	}
 	tcti := "swtpm:path=" + s.tpm.Path()
 	for _, args := range [][]string{
-		{"tpm2_createprimary", "-Q", "-C", "o", "-G", "ecc", "-a", "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|decrypt", "-c", s.path("srk.ctx")},
+		{"tpm2_createprimary", "-Q", "-C", "o", "-g", "sha256", "-G", "ecc256:null:aes128cfb", "-u", unique, "-a", "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|noda|restricted|decrypt", "-c", s.path("srk.ctx")},
+		{"tpm2_flushcontext", "-t"},
 		{"tpm2_load", "-Q", "-C", s.path("srk.ctx"), "-u", s.path("vote.pub"), "-r", s.path("vote.priv"), "-c", s.path("vote.ctx")},
 	} {
 		if _, err := run(ctx, args[0], append(args[1:], "-T", tcti)...); err != nil {
