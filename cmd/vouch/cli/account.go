@@ -85,7 +85,7 @@ func (c *command) send() *cobra.Command {
 			c.progress("Sending %s to %s.", a[1], to)
 			in, err := from.Transfer(cmd.Context(), to.String(), amount)
 			if err != nil {
-				return err
+				return sent(cmd.Context(), err)
 			}
 			return c.print(included{Height: in.Height()}, func(w io.Writer) { fmt.Fprintf(w, "Sent; proved in block %d.\n", in.Height()) })
 		},

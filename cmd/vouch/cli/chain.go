@@ -77,6 +77,14 @@ func (c *command) signer(cmd *cobra.Command, path string) (*account.Account, cha
 	return account.New(n, n.ChainID(), tx.Secp256k1, key, c.now), n, nil
 }
 
+// sent words the end of a command that was interrupted with a transaction on its way.
+func sent(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return fmt.Errorf("%w; if it was on its way, a block may still take it: look before you send it again", err)
+}
+
 // keyFlag adds --key, the file of the account that signs.
 func keyFlag(cmd *cobra.Command, path *string) {
 	cmd.Flags().StringVar(path, "key", "", "file of the account's key (see vouch account new)")

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -216,6 +217,48 @@ func TestAccountShowAndSend(t *testing.T) {
 		t.Errorf("code %d, %v, stdout %q", code, err, out)
 	}
 	contains(t, errs, "Sending 1 HEART to "+author+".\n")
+
+	n.App = func(lighttest.State, []byte) uint32 { return 5 }
+	code, out, errs = n.try(t, "account", "send", author, "2 HEART", "--key", file, "-q")
+	if code != exitFailed || out != "" || strings.Contains(errs, "Sending") {
+		t.Errorf("code %d, stdout %q, stderr %q", code, out, errs)
+	}
+	contains(t, errs, "the chain refused the transaction: code 5", "to do: only the fee was spent")
+}
+
+// What the chain would refuse costs no fee: it is refused here, by the rules as proved.
+func TestSubmitAgainstTheRules(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	dir := t.TempDir()
+	key, clip := filepath.Join(dir, "key.json"), filepath.Join(dir, "clip")
+	if _, err := tx.NewKeyFile(key); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(clip, []byte("sound"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+		want string
+	}{
+		{"purpose", []string{"--nft", "1", "--purpose", "Find speech"}, exitUsage, `AI NFT 1 is not for "Find speech"; it is for ["Find speech in a clip"]`},
+		{"escrow", []string{"--nft", "1", "--purpose", "Find speech in a clip", "--escrow", "2.4 HEART"}, exitUsage, "--escrow is less than the price; vouch nft show 1"},
+		{"no such AI", []string{"--nft", "2", "--purpose", "Find speech in a clip"}, exitNotFound, "AI NFT 2: the chain proves that there is none"},
+		// The price is escrowed; then the account is missed.
+		{"price", []string{"--nft", "1", "--purpose", "Find speech in a clip"}, exitNotFound, "Submitting 5 bytes to AI NFT 1, escrow 2.5 HEART.\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			code, out, errs := n.try(t, append([]string{"request", "submit", "--key", key, "--payload", clip, "--instruction", "Find it."}, c.args...)...)
+			if code != c.code || out != "" {
+				t.Errorf("code %d, want %d; stdout %q", code, c.code, out)
+			}
+			contains(t, errs, c.want)
+		})
+	}
 }
 
 // baseAccount is google.protobuf.Any of cosmos.auth.v1beta1.BaseAccount, with a number below 128.

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,6 +71,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 there is no such thing, 4 a human
   vouch account new author.json
   vouch --config vouch.json nft show 1
   vouch --config vouch.json -o json request show 7`,
+		Version:      version(),
 		SilenceUsage: true, SilenceErrors: true,
 		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -106,6 +108,15 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 there is no such thing, 4 a human
 	root.SetHelpCommand(help())
 	root.AddCommand(c.status(), c.human(), c.payload(), c.account(), c.nft(), c.request(), c.receipt(), c.verify(), completion(root))
 	return root
+}
+
+// version is that of the module, or the commit that the program was built from.
+func version() string {
+	b, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return b.Main.Version
 }
 
 // print writes v as JSON, or as the text that fn writes. Output that is lost is an error.

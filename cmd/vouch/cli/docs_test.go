@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vouchbox/vouch/validator/chain/ainft"
 	"github.com/vouchbox/vouch/validator/poh"
 )
 
@@ -59,7 +60,11 @@ func TestManualRules(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	contains(t, manual(t), "1 to 16, of 1 to 500 bytes", "1 to 32, of 1 to 500 bytes", "1 to 101", "1 to 100000", "adds up to 10000", "at most 2000 bytes", "at most 14 days old")
+	contains(t, manual(t), "1 to 16, of 1 to 500 bytes", "1 to 32, of 1 to 500 bytes", "1 to 101", "1 to 100000", "adds up to 10000", "at most 2000 bytes", "at most 14 days old",
+		"at most 100 bytes, and does, at most 2000")
+	if maxName != ainft.MaxName || maxDescription != ainft.MaxDescription {
+		t.Error("the chain's bounds of an AI NFT's texts changed: change them here and in docs/cli.md")
+	}
 	if poh.MaxPurposes != 16 || poh.MaxRuleText != 500 || poh.MaxRules != 32 || poh.MaxQuorum != 101 || poh.MaxDeadline != 100_000 ||
 		poh.BasisPoints != 10_000 || poh.MaxInstruction != 2000 || trustPeriod != 14*24*time.Hour {
 		t.Error("a bound changed: change docs/cli.md with it")

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/vouchbox/vouch/appliance/api"
+	"github.com/vouchbox/vouch/validator/account"
 	"github.com/vouchbox/vouch/validator/ledger"
 	"github.com/vouchbox/vouch/validator/light"
 	"github.com/vouchbox/vouch/validator/tx"
@@ -69,6 +70,7 @@ func advice(err error) string {
 		{light.ErrUnreachable, "check the address in --node and that the node runs, or name another node"},
 		{light.ErrExpired, "take height and hash of a newer block from somebody you trust: --trusted-height, --trusted-hash"},
 		{light.ErrStale, "wait, or name another node with --node"},
+		{account.ErrRefused, "only the fee was spent; compare your balance, and the AI's rules, with what you asked (vouch account show, vouch nft show)"},
 		{tx.ErrNoAccount, "an account begins with its first HEART; send it some, with a little over for fees"},
 	} {
 		if errors.Is(err, a.is) {

@@ -10,6 +10,13 @@ import (
 	"github.com/vouchbox/vouch/validator/poh"
 )
 
+// Bounds of an AI NFT's texts, in bytes. They are those of validator/chain/ainft, which holds a keeper
+// that this program does not link.
+const (
+	maxName        = 100
+	maxDescription = 2000
+)
+
 // nftView is an AI NFT as the command prints it.
 type nftView struct {
 	ID           uint64    `json:"id"`
@@ -38,8 +45,13 @@ func (c *command) mint() *cobra.Command {
 			if err != nil {
 				return usage("--model: %w", err)
 			}
-			if strings.TrimSpace(name) == "" {
+			switch {
+			case strings.TrimSpace(name) == "":
 				return usage("--name is empty; people choose an AI by its name")
+			case len(name) > maxName:
+				return usage("--name has %d bytes, at most %d are taken", len(name), maxName)
+			case len(description) > maxDescription:
+				return usage("--description has %d bytes, at most %d are taken", len(description), maxDescription)
 			}
 			r, err := readRules(rules)
 			if err != nil {
@@ -52,7 +64,7 @@ func (c *command) mint() *cobra.Command {
 			c.progress("Minting %q.", name)
 			id, in, err := owner.Mint(cmd.Context(), name, description, digest, r)
 			if err != nil {
-				return err
+				return sent(cmd.Context(), err)
 			}
 			return c.print(included{ID: id, Height: in.Height()}, func(w io.Writer) {
 				fmt.Fprintf(w, "AI NFT %d; proved in block %d.\n", id, in.Height())

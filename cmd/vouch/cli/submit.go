@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,9 @@ import (
 	"github.com/vouchbox/vouch/validator/account"
 	"github.com/vouchbox/vouch/validator/poh"
 )
+
+// maxMediaType is the chain's bound, in bytes (RFC 6838, section 4.2).
+const maxMediaType = 127
 
 func (c *command) submit() *cobra.Command {
 	var key, payload, escrow string
@@ -42,14 +46,18 @@ handed the file (see vouch payload add).`,
 			if err != nil {
 				return err
 			}
-			if escrow == "" {
-				asked, err := price(cmd.Context(), n, s.NFT)
-				if err != nil {
-					return err
-				}
-				if s.Escrow, err = account.ParseHeart(asked); err != nil {
-					return err
-				}
+			asked, err := offer(cmd.Context(), n, s)
+			if err != nil {
+				return err
+			}
+			price, err := account.ParseHeart(asked.Price)
+			switch {
+			case err != nil:
+				return fmt.Errorf("the price of AI NFT %d: %w", s.NFT, err)
+			case escrow == "":
+				s.Escrow = price
+			case s.Escrow.IsLT(price):
+				return usage("--escrow is less than the price; vouch nft show %d says what it costs", s.NFT)
 			}
 			fee, err := poh.FormatHeart(s.Escrow.Amount.String())
 			if err != nil {
@@ -58,7 +66,7 @@ handed the file (see vouch payload add).`,
 			c.progress("Submitting %d bytes to AI NFT %d, escrow %s.", len(b), s.NFT, fee)
 			id, in, err := from.Submit(cmd.Context(), s)
 			if err != nil {
-				return err
+				return sent(cmd.Context(), err)
 			}
 			if len(b) > poh.MaxPayload {
 				c.progress("The payload travels by digest: hand the file to the boxes that are to judge it, with vouch payload add.")
@@ -96,20 +104,29 @@ func checkSubmission(s account.Submission) error {
 		return usage("--instruction has %d bytes, at most %d are read by a human", len(s.Instruction), poh.MaxInstruction)
 	case badType != nil:
 		return usage("--media-type: %w", badType)
+	case len(s.MediaType) > maxMediaType:
+		return usage("--media-type has %d bytes, at most %d are taken", len(s.MediaType), maxMediaType)
 	}
 	return nil
 }
 
-// price is what an AI asks now, as an SDK coin.
-func price(ctx context.Context, n chain, nft uint64) (string, error) {
+// offer is the rules that the request will be judged by. They must allow its purpose: the chain would
+// take the fee and refuse.
+func offer(ctx context.Context, n chain, s account.Submission) (poh.Rules, error) {
 	view, err := n.view(ctx)
 	if err != nil {
-		return "", err
+		return poh.Rules{}, err
 	}
-	ai, err := view.NFT(ctx, nft)
+	ai, err := view.NFT(ctx, s.NFT)
 	if err != nil {
-		return "", err
+		return poh.Rules{}, err
 	}
-	rules, err := view.Rules(ctx, nft, ai.RulesVersion)
-	return rules.Price, err
+	rules, err := view.Rules(ctx, s.NFT, ai.RulesVersion)
+	if err != nil {
+		return poh.Rules{}, err
+	}
+	if !slices.Contains(rules.Purposes, s.Purpose) {
+		return poh.Rules{}, usage("--purpose: AI NFT %d is not for %q; it is for %q", s.NFT, s.Purpose, rules.Purposes)
+	}
+	return rules, nil
 }
