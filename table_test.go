@@ -33,6 +33,8 @@ func theRules() rules {
 			{path: "sensors/sensorstest", imports: []string{"sensors", "sensors/finger", "sensors/synth"}, why: "real decisions for other packages' tests", world: true},
 			{path: "sensors/synth", why: "fingers that nobody has", world: true},
 
+			{path: "image", why: "the vocabulary of what a box boots", pure: true},
+
 			{path: "tpm/...", imports: []string{"tpm/..."}, why: "tpm knows nobody"},
 
 			{path: "validator/poh", why: "the protocol's words; a stranger computes with it", pure: true},
