@@ -36,7 +36,7 @@ link of the chain of proof is printed; the first that fails is named, and the ex
 			if err != nil {
 				return err
 			}
-			v, failure := judge(a[0], trusted)
+			v, failure := judge(a[0], trusted, s.ChainID)
 			if err := c.print(v, func(w io.Writer) { writeVerdict(w, v) }); err != nil {
 				return err
 			}
@@ -48,13 +48,13 @@ link of the chain of proof is printed; the first that fails is named, and the ex
 	}
 }
 
-// judge checks a file. The verdict has its shape whatever the file is, also none.
-func judge(path string, trusted poh.Block) (verdict, error) {
+// judge checks a file, of the chain of that id if one is given. The verdict has its shape whatever the file is, also none.
+func judge(path string, trusted poh.Block, chainID string) (verdict, error) {
 	b, err := readFile(path, maxReceipt)
 	if err != nil {
 		return verdict{Failed: formatLink, Links: []receipt.Link{{Name: formatLink, Detail: err.Error()}}}, err
 	}
-	verified, links, err := receipt.Verify(b, trusted, "")
+	verified, links, err := receipt.Verify(b, trusted, chainID)
 	v := verdict{OK: err == nil, Links: links}
 	if err == nil && verified == nil {
 		// A yes without content is a no.
