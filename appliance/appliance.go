@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -151,6 +152,16 @@ func (a *Appliance) voter(k *key.Key) (*prover.Prover, error) {
 		ChainID: a.cfg.Chain.ID, Gas: account.GasVote, Fee: account.Fee(account.GasVote),
 		IntentAge: time.Duration(a.cfg.Ceremony.TouchTimeout) + time.Minute, Poll: pollEvery,
 	}, a.link, k, a.store, a.now)
+}
+
+// Main runs a box until ctx ends, and writes a line of JSON to out once it takes calls.
+func Main(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer) error {
+	a, err := New(ctx, cfg, log, time.Now)
+	if err != nil {
+		return err
+	}
+	ready := func() { fmt.Fprintf(out, "{\"ready\":true,\"socket\":%q}\n", cfg.Socket) }
+	return errors.Join(a.Run(ctx, ready), a.Close())
 }
 
 // Close releases what New opened. It is safe after a New that failed half-way.

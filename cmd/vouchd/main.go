@@ -4,15 +4,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"log"
 	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/vouchbox/vouch/appliance"
 	"github.com/vouchbox/vouch/appliance/config"
@@ -21,21 +18,18 @@ import (
 func main() {
 	path := flag.String("config", "/perm/vouch/vouchd.json", "file of the configuration")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, *path); err != nil {
-		log.Fatalln("vouchd:", err)
+	if err := run(*path); err != nil {
+		fmt.Fprintln(os.Stderr, "vouchd:", err)
+		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, path string) error {
+func run(path string) error {
 	cfg, err := config.Load(path)
 	if err != nil {
 		return err
 	}
-	box, err := appliance.New(ctx, cfg, slog.New(slog.NewJSONHandler(os.Stderr, nil)), time.Now)
-	if err != nil {
-		return err
-	}
-	return errors.Join(box.Run(ctx, func() { fmt.Printf("{\"ready\":true,\"socket\":%q}\n", cfg.Socket) }), box.Close())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return appliance.Main(ctx, cfg, slog.New(slog.NewJSONHandler(os.Stderr, nil)), os.Stdout)
 }

@@ -99,7 +99,7 @@ func (a *Account) Send(ctx context.Context, gas uint64, msgs ...tx.Message) (*li
 		return nil, fmt.Errorf("send the transaction: %w", err)
 	}
 	if in.Code() != 0 {
-		return nil, fmt.Errorf("%w: code %d in block %d", ErrRefused, in.Code(), in.Height())
+		return nil, fmt.Errorf("%w: code %d in block %d; the node says: %s", ErrRefused, in.Code(), in.Height(), in.Claim())
 	}
 	return in, nil
 }

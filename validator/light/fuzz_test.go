@@ -62,3 +62,23 @@ func TestTxProofWithFlippedBytes(t *testing.T) {
 		}
 	})
 }
+
+// TestAbsenceInEveryGap reads keys before, between and after those of growing trees: an honest
+// node's proof must be accepted wherever the key would stand.
+func TestAbsenceInEveryGap(t *testing.T) {
+	t.Parallel()
+	c := lighttest.New(t, 1)
+	lc := c.Client(t, nil)
+	for size := range 24 {
+		c.Set("human", []byte{1, byte(10 * (size*7%24 + 1))}, bytes.Repeat([]byte{byte(size)}, 1+size*size))
+		c.Commit(2)
+		for gap := range 26 {
+			for _, k := range [][]byte{{1, byte(10*gap) + 5}, {1, byte(10 * gap), 0}, {2, byte(gap)}, {0xff, byte(gap)}, {0, byte(gap)}} {
+				v, err := lc.Read(t.Context(), "human", k)
+				if err != nil || !v.Absent() {
+					t.Fatalf("%d keys, %X: absent=%v, %v", size+2, k, v.Absent(), err)
+				}
+			}
+		}
+	}
+}

@@ -54,6 +54,7 @@ type Inclusion struct {
 	index  uint32
 	code   uint32
 	data   []byte
+	log    string
 	tx     []byte
 	proof  TxProof
 }
@@ -73,6 +74,9 @@ func (i *Inclusion) Code() uint32 { return i.code }
 // Data is the ABCI result's data: cosmos.base.abci.v1beta1.TxMsgData of an SDK chain. Like the code
 // it is under the next block's last results hash.
 func (i *Inclusion) Data() []byte { return bytes.Clone(i.data) }
+
+// Claim is what the node says about the result, in words. Nothing proves it: it is for people only.
+func (i *Inclusion) Claim() string { return i.log }
 
 // Tx returns the transaction's bytes.
 func (i *Inclusion) Tx() []byte { return bytes.Clone(i.tx) }
@@ -103,5 +107,5 @@ func include(h, next Header, want [32]byte, p TxProof, results []*abci.ExecTxRes
 		return nil, lie("transaction", nil, "the proof counts %d transactions in block %d, which has %d results", path.Total, h.Height, len(results))
 	}
 	r := results[path.Index]
-	return &Inclusion{header: h, index: uint32(path.Index), code: r.Code, data: r.Data, tx: tx, proof: p}, nil
+	return &Inclusion{header: h, index: uint32(path.Index), code: r.Code, data: r.Data, log: r.Log, tx: tx, proof: p}, nil
 }

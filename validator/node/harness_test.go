@@ -201,15 +201,21 @@ func (n *net) record(store string, key []byte, into proto.Message) {
 	}
 }
 
-// tx builds and signs a transaction. An unordered one needs no sequence; its timeout is its nonce.
+// tx builds and signs a transaction with the usual gas and fee.
 func (n *net) tx(s signer, unordered bool, msgs ...sdk.Msg) []byte {
+	n.t.Helper()
+	return n.txWith(s, unordered, gasLimit, fee, msgs...)
+}
+
+// txWith builds and signs a transaction. An unordered one needs no sequence; its timeout is its nonce.
+func (n *net) txWith(s signer, unordered bool, gas uint64, fee sdk.Coins, msgs ...sdk.Msg) []byte {
 	n.t.Helper()
 	account, txs := n.account(s.address()), n.app.TxConfig()
 	b := txs.NewTxBuilder()
 	if err := b.SetMsgs(msgs...); err != nil {
 		n.t.Fatal(err)
 	}
-	b.SetGasLimit(gasLimit)
+	b.SetGasLimit(gas)
 	b.SetFeeAmount(fee)
 	b.SetFeeGranter(s.granter)
 	sequence := account.GetSequence()

@@ -627,3 +627,94 @@ func TestPowerCutTwice(t *testing.T) {
 		}
 	}
 }
+
+// busy is a chip that does something else while it signs.
+type busy struct {
+	chip
+	meanwhile func() error
+}
+
+func (b busy) SignCompact(ctx context.Context, digest [32]byte) ([64]byte, error) {
+	if err := b.meanwhile(); err != nil {
+		return [64]byte{}, err
+	}
+	return b.chip.SignCompact(ctx, digest)
+}
+
+func (w *world) bootBusy(t *testing.T, meanwhile func() error) *prover.Prover {
+	t.Helper()
+	p, err := prover.New(prover.Config{ChainID: lighttest.ID, Gas: 200_000, Poll: time.Millisecond}, eye{w.light, nil, &w.left}, busy{chip{w.key, nil, &w.signed}, meanwhile}, store{w.disk, nil}, w.chain.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestVoteReplacedWhileItIsSigned(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newKey(t))
+	other := w.boot(t, nil)
+	var second prover.Intent
+	p := w.bootBusy(t, func() (err error) {
+		second, err = other.Begin(t.Context(), w.shown, poh.Reject, w.human())
+		return err
+	})
+	first, err := p.Begin(t.Context(), w.shown, poh.Approve, w.human())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Release(t.Context(), first, w.touch(first)); !errors.Is(err, prover.ErrUsed) {
+		t.Errorf("a signature for a replaced vote: %v", err)
+	}
+	r, err := other.Release(t.Context(), second, w.touch(second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err = other.Settle(t.Context(), r); err != nil || r.State != prover.Included || r.Decision != poh.Reject || len(w.left) != 1 {
+		t.Errorf("%s %s, %d documents left, %v", r.Decision, r.State, len(w.left), err)
+	}
+}
+
+func TestFailedSignatureSpendsTheMatch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newKey(t))
+	broken := errors.New("the chip does not answer")
+	p := w.bootBusy(t, func() error { return broken })
+	in, err := p.Begin(t.Context(), w.shown, poh.Approve, w.human())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := w.touch(in)
+	if _, err := p.Release(t.Context(), in, m); !errors.Is(err, broken) {
+		t.Fatalf("a broken chip: %v", err)
+	}
+	if r, ok, err := p.Record(t.Context(), 7); err != nil || !ok || r.State != prover.Committed || len(r.Document) == 0 {
+		t.Errorf("the record is %v, %v, %v", r.State, ok, err)
+	}
+	if _, err := w.boot(t, nil).Release(t.Context(), in, m); !errors.Is(err, prover.ErrUsed) {
+		t.Errorf("the same match again: %v", err)
+	}
+	if w.signed != 0 {
+		t.Errorf("%d signatures", w.signed)
+	}
+}
+
+func TestPendingBetweenBeginAndReleaseForgetsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newKey(t))
+	p := w.boot(t, nil)
+	in, err := p.Begin(t.Context(), w.shown, poh.Approve, w.human())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if open, err := p.Pending(t.Context()); err != nil || len(open) != 1 || open[0].State != prover.Intended {
+		t.Errorf("pending %v, %v", open, err)
+	}
+	if _, err := p.Release(t.Context(), in, w.touch(in)); err != nil {
+		t.Fatal(err)
+	}
+	open, err := w.boot(t, nil).Pending(t.Context())
+	if err != nil || len(open) != 1 || open[0].State != prover.Included {
+		t.Errorf("after a restart: %v, %v", open, err)
+	}
+}

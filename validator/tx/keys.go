@@ -12,7 +12,8 @@ import (
 	"github.com/cosmos/cosmos-sdk/types/bech32"
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	secpecdsa "github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
-	"golang.org/x/crypto/ripemd160" //nolint:staticcheck // the chain's secp256k1 addresses are made with it
+	//lint:ignore SA1019 secp256k1 addresses are made with it
+	"golang.org/x/crypto/ripemd160"
 )
 
 // Prefix is the human-readable part of addresses.

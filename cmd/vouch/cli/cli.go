@@ -1,26 +1,23 @@
-// Package cli is the command tree of vouch. Data goes to stdout, as text or with -o json; progress
-// and errors go to stderr. Only cmd/vouch and its tests import it.
+// Package cli is the command tree of vouch. Data goes to stdout, as text or with -o json, and nothing
+// else does; progress and errors go to stderr. Amounts are in HEART. What others wrote is escaped before
+// a terminal sees it. Only cmd/vouch and its tests import it; docs/cli.md is its manual.
 //
 // Exit codes: 0 done, 1 failed, 2 wrong usage, 3 there is no such thing, 4 a human must act,
 // 5 refused because it does not verify.
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
-	"strings"
+	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/vouchbox/vouch/appliance/api"
-	"github.com/vouchbox/vouch/validator/ledger"
-	"github.com/vouchbox/vouch/validator/light"
-	"github.com/vouchbox/vouch/validator/tx"
 )
 
 // Streams are where the command reads and writes.
@@ -29,56 +26,31 @@ type Streams struct {
 	Out, Err io.Writer
 }
 
-// Exit codes.
-const (
-	exitFailed     = 1
-	exitUsage      = 2
-	exitNotFound   = 3
-	exitNeedsHuman = 4
-	exitRefused    = 5
-)
-
-var (
-	errUsage      = errors.New("usage")
-	errNeedsHuman = errors.New("a human must act at the box")
-	errUnverified = errors.New("it does not verify")
-)
-
 // Run executes one command line and returns the exit code.
 func Run(ctx context.Context, args []string, s Streams) int {
-	c := &command{Streams: s}
+	return run(ctx, args, s, time.Now)
+}
+
+func run(ctx context.Context, args []string, s Streams, now func() time.Time) int {
+	c := &command{Streams: s, now: now}
 	root := c.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	for _, dir := range c.scratch {
 		err = errors.Join(err, os.RemoveAll(dir))
 	}
-	if err == nil {
-		return 0
+	if err != nil {
+		fmt.Fprintln(s.Err, "vouch:", explain(ctx, err))
 	}
-	fmt.Fprintln(s.Err, "vouch:", strings.TrimPrefix(err.Error(), errUsage.Error()+": "))
 	return code(err)
-}
-
-func code(err error) int {
-	var e *api.Error
-	switch {
-	case errors.Is(err, errUsage):
-		return exitUsage
-	case errors.Is(err, ledger.ErrAbsent), errors.Is(err, tx.ErrNoAccount), errors.As(err, &e) && e.Status == http.StatusNotFound:
-		return exitNotFound
-	case errors.Is(err, errNeedsHuman):
-		return exitNeedsHuman
-	case errors.Is(err, errUnverified), errors.Is(err, light.ErrLying), errors.Is(err, light.ErrAttack):
-		return exitRefused
-	}
-	return exitFailed
 }
 
 // command is what every sub-command shares.
 type command struct {
 	Streams
+	now    func() time.Time
 	output string
+	quiet  bool
 	file   string
 	flags  settings
 
@@ -90,62 +62,84 @@ func (c *command) root() *cobra.Command {
 		Use:   "vouch",
 		Short: "Ask AIs that humans answer for, run a box, and check receipts",
 		Long: `vouch talks to a box over its local socket, and to the chain through a light client that
-believes no node: every value it prints was proved from the block that you trust.`,
+believes no node: every value it prints was proved from the block that you trust.
+
+Data goes to stdout; progress and errors go to stderr.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 there is no such thing, 4 a human must act at the box,
+5 refused because it does not verify.`,
+		Example: `  vouch status
+  vouch account new author.json
+  vouch --config vouch.json nft show 1
+  vouch --config vouch.json -o json request show 7`,
+		Version:      version(),
 		SilenceUsage: true, SilenceErrors: true,
+		Args: subcommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(c.In)
 	root.SetOut(c.Out)
 	root.SetErr(c.Err)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	p := root.PersistentFlags()
 	p.StringVarP(&c.output, "output", "o", "text", "text or json")
+	p.BoolVarP(&c.quiet, "quiet", "q", false, "no progress on stderr; errors are still said")
 	p.StringVar(&c.file, "config", "", "file of settings (JSON); flags win over it")
 	p.StringVar(&c.flags.Node, "node", "", "RPC address of a node; it is asked, never believed")
 	p.StringVar(&c.flags.ChainID, "chain-id", "", "id of the chain")
-	p.StringVar(&c.flags.Socket, "socket", "", "socket of the box")
-	p.StringSliceVar(&c.flags.Witnesses, "witness", nil, "RPC address of another node to compare with")
+	p.StringVar(&c.flags.Socket, "socket", "", "socket of the box (default "+defaultSocket+")")
+	p.StringSliceVar(&c.flags.Witnesses, "witness", nil, "RPC address of another node to compare with; may be given again")
 	p.BoolVar(&c.flags.AllowNoWitness, "allow-no-witness", false, "accept that one node stands alone (a devnet)")
 	p.Int64Var(&c.flags.Trust.Height, "trusted-height", 0, "height of a block that you trust")
 	p.StringVar(&c.flags.Trust.Hash, "trusted-hash", "", "hash of that block")
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+	if err := root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag was defined above
+	}
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if c.output != "text" && c.output != "json" {
-			return fmt.Errorf("%w: --output is text or json, not %q", errUsage, c.output)
+			return usage("--output is text or json, not %q", c.output)
+		}
+		// cobra would report these after this hook, and not as a mistake of usage.
+		if err := cmd.ValidateRequiredFlags(); err != nil {
+			return usage("%w; see %s --help", err, cmd.CommandPath())
 		}
 		return nil
 	}
-	root.AddCommand(c.status(), c.human(), c.nft(), c.request(), c.receipt(), c.verify(), c.account())
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetHelpCommand(help())
+	root.AddCommand(c.status(), c.human(), c.payload(), c.account(), c.nft(), c.request(), c.receipt(), c.verify(), completion(root))
 	return root
 }
 
-// print writes v as JSON, or as the text that fn writes.
-func (c *command) print(v any, text func(io.Writer)) error {
-	if c.output == "json" {
-		return json.NewEncoder(c.Out).Encode(v)
+// version is that of the module, or the commit that the program was built from.
+func version() string {
+	b, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
 	}
-	text(c.Out)
+	return b.Main.Version
+}
+
+// print writes v as JSON, or as the text that fn writes. Output that is lost is an error.
+func (c *command) print(v any, text func(io.Writer)) error {
+	var b bytes.Buffer
+	if c.output == "json" {
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(v); err != nil {
+			return fmt.Errorf("write the output: %w", err)
+		}
+	} else {
+		text(&b)
+	}
+	if _, err := c.Out.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("write the output: %w", err)
+	}
 	return nil
 }
 
 // progress tells a human what goes on.
-func (c *command) progress(format string, args ...any) { fmt.Fprintf(c.Err, format+"\n", args...) }
-
-// args wraps cobra's check of arguments so that a mistake is a usage error.
-func args(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, a []string) error {
-		if err := check(cmd, a); err != nil {
-			return fmt.Errorf("%w: %w; see %s --help", errUsage, err, cmd.CommandPath())
-		}
-		return nil
+func (c *command) progress(format string, args ...any) {
+	if !c.quiet {
+		fmt.Fprintln(c.Err, line(fmt.Sprintf(format, args...)))
 	}
-}
-
-// group is a command that only holds others.
-func group(use, short string, sub ...*cobra.Command) *cobra.Command {
-	g := &cobra.Command{Use: use, Short: short, Args: args(cobra.NoArgs), RunE: func(cmd *cobra.Command, _ []string) error {
-		return fmt.Errorf("%w: name a command; see %s --help", errUsage, cmd.CommandPath())
-	}}
-	g.AddCommand(sub...)
-	return g
 }

@@ -1,123 +1,99 @@
 package cli
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/vouchbox/vouch/validator/account"
-	"github.com/vouchbox/vouch/validator/chain/ainft/ainftv1"
-	"github.com/vouchbox/vouch/validator/ledger"
 	"github.com/vouchbox/vouch/validator/poh"
 )
 
-// rulesFile is how an author writes rules.
-type rulesFile struct {
-	Purposes []string `json:"purposes"`
-	Rules    []struct {
-		ID   string `json:"id"`
-		Text string `json:"text"`
-		Kind string `json:"kind"` // judgement or machine
-	} `json:"rules"`
-	Quorum         uint32        `json:"quorum"`
-	Price          string        `json:"price"` // "2 HEART"
-	DeadlineBlocks uint64        `json:"deadline_blocks"`
-	Split          ainftv1.Split `json:"split"` // basis points
-}
-
-// readRules reads a file of rules and checks them as the chain will.
-func readRules(path string) (ainftv1.Rules, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return ainftv1.Rules{}, fmt.Errorf("read the rules: %w", err)
-	}
-	r, err := parseRules(b)
-	if err != nil {
-		return r, fmt.Errorf("the rules in %s: %w", path, err)
-	}
-	return r, nil
-}
-
-func parseRules(b []byte) (ainftv1.Rules, error) {
-	var f rulesFile
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&f); err != nil {
-		return ainftv1.Rules{}, err
-	}
-	price, err := account.ParseHeart(f.Price)
-	if err != nil {
-		return ainftv1.Rules{}, err
-	}
-	r := ainftv1.Rules{Version: 1, Purposes: f.Purposes, Quorum: f.Quorum, Price: price, DeadlineBlocks: f.DeadlineBlocks, Split: f.Split}
-	for _, q := range f.Rules {
-		kind, ok := map[string]ainftv1.RuleKind{"judgement": ainftv1.RULE_KIND_JUDGEMENT, "machine": ainftv1.RULE_KIND_MACHINE_CHECKED}[q.Kind]
-		if !ok {
-			return r, fmt.Errorf("rule %q is of the kind %q, want judgement or machine", q.ID, q.Kind)
-		}
-		r.Rules = append(r.Rules, ainftv1.Rule{Id: q.ID, Text: q.Text, Kind: kind})
-	}
-	return r, r.PoH().Validate()
-}
+// Bounds of an AI NFT's texts, in bytes. They are those of validator/chain/ainft, which holds a keeper
+// that this program does not link.
+const (
+	maxName        = 100
+	maxDescription = 2000
+)
 
 // nftView is an AI NFT as the command prints it.
 type nftView struct {
-	ID          uint64    `json:"id"`
-	Name        string    `json:"name"`
-	Description string    `json:"description"`
-	Owner       string    `json:"owner"`
-	Model       string    `json:"model"`
-	Rules       poh.Rules `json:"rules"`
-	Height      int64     `json:"proved_at"`
+	ID           uint64    `json:"id"`
+	Name         string    `json:"name"`
+	Description  string    `json:"description"`
+	Owner        string    `json:"owner"`
+	Model        string    `json:"model"`
+	RulesVersion uint64    `json:"rules_version"`
+	Rules        rulesFile `json:"rules"`
+	Height       int64     `json:"proved_at"`
 }
 
 func (c *command) nft() *cobra.Command {
+	return group("nft", "AIs and their rules", c.mint(), c.showNFT())
+}
+
+func (c *command) mint() *cobra.Command {
 	var key, name, description, model, rules string
-	mint := &cobra.Command{
+	cmd := &cobra.Command{
 		Use: "mint --key FILE --name NAME --model DIGEST --rules FILE", Short: "Mint an AI NFT: a model, and the rules for its use", Args: args(cobra.NoArgs),
+		Example: `  vouch --config vouch.json nft mint --key author.json --name "Clear Voice" --rules rules.json \
+    --model sha256:2623a2953f6ff3d2c1e61740c6cdb7168133479b267dfef114a4a3cc5bdd788f`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			digest, err := poh.ParseDigest(model)
+			// A registry writes the algorithm in front.
+			digest, err := poh.ParseDigest(strings.TrimPrefix(model, "sha256:"))
 			if err != nil {
-				return fmt.Errorf("%w: --model: %w", errUsage, err)
+				return usage("--model: %w", err)
+			}
+			switch {
+			case strings.TrimSpace(name) == "":
+				return usage("--name is empty; people choose an AI by its name")
+			case len(name) > maxName:
+				return usage("--name has %d bytes, at most %d are taken", len(name), maxName)
+			case len(description) > maxDescription:
+				return usage("--description has %d bytes, at most %d are taken", len(description), maxDescription)
 			}
 			r, err := readRules(rules)
 			if err != nil {
-				return fmt.Errorf("%w: %w", errUsage, err)
+				return err
 			}
-			owner, err := c.signer(cmd.Context(), cmd, key)
+			owner, _, err := c.signer(cmd, key)
 			if err != nil {
 				return err
 			}
 			c.progress("Minting %q.", name)
 			id, in, err := owner.Mint(cmd.Context(), name, description, digest, r)
 			if err != nil {
-				return err
+				return sent(cmd.Context(), err)
 			}
 			return c.print(included{ID: id, Height: in.Height()}, func(w io.Writer) {
 				fmt.Fprintf(w, "AI NFT %d; proved in block %d.\n", id, in.Height())
 			})
 		},
 	}
-	keyFlag(mint, &key)
-	f := mint.Flags()
+	keyFlag(cmd, &key)
+	f := cmd.Flags()
 	f.StringVar(&name, "name", "", "what it is called")
 	f.StringVar(&description, "description", "", "what it does, in a sentence")
 	f.StringVar(&model, "model", "", "SHA-256 digest of the model's manifest")
-	f.StringVar(&rules, "rules", "", "file of the rules (JSON; see docs/protocol.md)")
+	f.StringVar(&rules, "rules", "", "file of the rules (JSON; see docs/cli.md)")
+	require(cmd, "name", "model", "rules")
+	return cmd
+}
 
-	show := &cobra.Command{
+func (c *command) showNFT() *cobra.Command {
+	return &cobra.Command{
 		Use: "show ID", Short: "An AI NFT and its rules, proved", Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, a []string) error {
 			id, err := parseID(a[0])
 			if err != nil {
 				return err
 			}
-			view, err := c.view(cmd)
+			chain, err := c.chain(cmd)
+			if err != nil {
+				return err
+			}
+			view, err := chain.view(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -133,42 +109,40 @@ func (c *command) nft() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			v := nftView{ID: id, Name: n.Name, Description: n.Description, Owner: n.Owner, Model: model.String(), Rules: r, Height: view.Height()}
+			written, err := writtenRules(r)
+			if err != nil {
+				return err
+			}
+			v := nftView{
+				ID: id, Name: n.Name, Description: n.Description, Owner: n.Owner, Model: model.String(),
+				RulesVersion: r.Version, Rules: written, Height: view.Height(),
+			}
 			return c.print(v, func(w io.Writer) { writeNFT(w, v) })
 		},
 	}
-	return group("nft", "AIs and their rules", mint, show)
 }
 
 func writeNFT(w io.Writer, v nftView) {
-	fmt.Fprintf(w, "AI NFT %d: %s\n%s\n", v.ID, v.Name, v.Description)
-	fmt.Fprintf(w, "  owner  %s\n  model  %s\n  price  %s, quorum %d, proved at block %d\n", v.Owner, v.Model, v.Rules.Price, v.Rules.Quorum, v.Height)
-	for _, p := range v.Rules.Purposes {
-		fmt.Fprintf(w, "  purpose: %s\n", p)
+	fmt.Fprintf(w, "AI NFT %d: %s\n", v.ID, line(v.Name))
+	if v.Description != "" {
+		fmt.Fprintf(w, "  %s\n", line(v.Description))
 	}
-	for _, r := range v.Rules.Rules {
-		fmt.Fprintf(w, "  rule %s: %s\n", r.ID, r.Text)
+	fmt.Fprintf(w, "  owner    %s\n  model    %s\n", line(v.Owner), v.Model)
+	r := v.Rules
+	fmt.Fprintf(w, "  price    %s\n  quorum   %d, within %d blocks\n", r.Price, r.Quorum, r.DeadlineBlocks)
+	s := r.Split
+	fmt.Fprintf(w, "  split    owner %s, voters %s, worker %s, network %s\n", percent(s.Owner), percent(s.Voters), percent(s.Worker), percent(s.Network))
+	for _, p := range r.Purposes {
+		fmt.Fprintf(w, "  purpose  %s\n", line(p))
 	}
+	fmt.Fprintf(w, "  rules, version %d:\n", v.RulesVersion)
+	for _, q := range r.Rules {
+		fmt.Fprintf(w, "    %s (%s): %s\n", line(q.ID), q.Kind, line(q.Text))
+	}
+	fmt.Fprintf(w, "  proved at block %d\n", v.Height)
 }
 
-func parseID(s string) (uint64, error) {
-	id, err := strconv.ParseUint(s, 10, 64)
-	if err != nil || id == 0 {
-		return 0, fmt.Errorf("%w: %q is not an id; ids are 1, 2, 3 …", errUsage, s)
-	}
-	return id, nil
-}
-
-// view is the chain as of the newest block.
-func (c *command) view(cmd *cobra.Command) (ledger.View, error) {
-	client, _, err := c.chain(cmd.Context(), cmd)
-	if err != nil {
-		return ledger.View{}, err
-	}
-	h, err := client.Latest(cmd.Context())
-	if err != nil {
-		return ledger.View{}, err
-	}
-	// The state after block h is proved by block h+1, so the newest provable one is h-1.
-	return ledger.At(client, h.Height-1), nil
+// percent writes basis points.
+func percent(points uint32) string {
+	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%d.%02d", points/100, points%100), "0"), ".") + " %"
 }

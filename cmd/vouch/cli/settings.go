@@ -1,21 +1,14 @@
 package cli
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"fmt"
-	"os"
-	"time"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/vouchbox/vouch/appliance/api"
-	"github.com/vouchbox/vouch/validator/account"
-	"github.com/vouchbox/vouch/validator/light"
 	"github.com/vouchbox/vouch/validator/poh"
-	"github.com/vouchbox/vouch/validator/tx"
 )
+
+const defaultSocket = "/run/vouch/vouchd.sock"
 
 // settings say whom to talk to and from which block to believe.
 type settings struct {
@@ -30,16 +23,20 @@ type settings struct {
 // trust is a block that the user got from somebody they trust.
 type trust struct {
 	Height int64  `json:"height"`
-	Hash   string `json:"hash"`
+	Hash   string `json:"hash"` // hex, of either case: nodes print it in upper case
 }
 
 func (t trust) block() (poh.Block, error) {
-	if t.Height <= 0 || t.Hash == "" {
-		return poh.Block{}, fmt.Errorf("%w: name a block that you trust with --trusted-height and --trusted-hash, from a place other than the node", errUsage)
+	if t.Height == 0 && t.Hash == "" {
+		return poh.Block{}, usage(`no trusted block is named, and all is verified from one: give --trusted-height and --trusted-hash, or "trust" in the file of --config.
+  Take both from somebody you trust, not from the node: who chooses this block can make you believe anything`)
 	}
-	h, err := poh.ParseDigest(t.Hash)
+	if t.Height <= 0 {
+		return poh.Block{}, usage("the height of the trusted block is %d; give --trusted-height, or trust.height in the file of --config: heights start at 1", t.Height)
+	}
+	h, err := poh.ParseDigest(strings.ToLower(t.Hash))
 	if err != nil {
-		return poh.Block{}, fmt.Errorf("%w: --trusted-hash: %w", errUsage, err)
+		return poh.Block{}, usage("the hash of the trusted block (--trusted-hash, or trust.hash in the file of --config): want 64 hex digits, got %q", t.Hash)
 	}
 	return poh.Block{Height: t.Height, Hash: h}, nil
 }
@@ -48,14 +45,12 @@ func (t trust) block() (poh.Block, error) {
 func (c *command) settings(cmd *cobra.Command) (settings, error) {
 	var s settings
 	if c.file != "" {
-		b, err := os.ReadFile(c.file)
+		b, err := readFile(c.file, maxText)
 		if err != nil {
-			return s, fmt.Errorf("read the settings: %w", err)
+			return s, usage("read the settings: %w", err)
 		}
-		d := json.NewDecoder(bytes.NewReader(b))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&s); err != nil {
-			return s, fmt.Errorf("read the settings in %s: %w", c.file, err)
+		if err := parse(b, &s); err != nil {
+			return s, usage("the settings in %s: %w", c.file, err)
 		}
 	}
 	for name, set := range map[string]func(){
@@ -72,70 +67,7 @@ func (c *command) settings(cmd *cobra.Command) (settings, error) {
 		}
 	}
 	if s.Socket == "" {
-		s.Socket = "/run/vouch/vouchd.sock"
+		s.Socket = defaultSocket
 	}
 	return s, nil
-}
-
-// box connects to the box's socket.
-func (c *command) box(cmd *cobra.Command) (*api.Client, error) {
-	s, err := c.settings(cmd)
-	if err != nil {
-		return nil, err
-	}
-	return api.Dial(s.Socket), nil
-}
-
-// trustPeriod is two thirds of the chain's unbonding time of 21 days.
-const trustPeriod = 14 * 24 * time.Hour
-
-// chain makes a light client from the block that the user trusts.
-func (c *command) chain(ctx context.Context, cmd *cobra.Command) (*light.Client, settings, error) {
-	s, err := c.settings(cmd)
-	if err != nil {
-		return nil, s, err
-	}
-	if s.Node == "" || s.ChainID == "" {
-		return nil, s, fmt.Errorf("%w: name the chain with --node and --chain-id, or in the file of --config", errUsage)
-	}
-	block, err := s.Trust.block()
-	if err != nil {
-		return nil, s, err
-	}
-	// Verified blocks are kept for one command: the trusted block comes with every command, and two
-	// that run at once must not share a folder.
-	dir, err := os.MkdirTemp("", "vouch-light-")
-	if err != nil {
-		return nil, s, fmt.Errorf("make a folder for verified blocks: %w", err)
-	}
-	c.scratch = append(c.scratch, dir)
-	client, err := light.New(ctx, light.Config{
-		ChainID: s.ChainID, Trust: block, TrustPeriod: trustPeriod, Primary: s.Node, Witnesses: s.Witnesses,
-		AllowNoWitness: s.AllowNoWitness, Dir: dir,
-	}, time.Now)
-	if err != nil {
-		return nil, s, fmt.Errorf("verify the chain: %w", err)
-	}
-	return client, s, nil
-}
-
-// keyFlag adds --key, the file of the account that signs.
-func keyFlag(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVar(path, "key", "", "file of the account's key (see vouch account new)")
-	if err := cmd.MarkFlagRequired("key"); err != nil {
-		panic(err) // the flag was defined a line above
-	}
-}
-
-// signer opens the account of a key file on the chain.
-func (c *command) signer(ctx context.Context, cmd *cobra.Command, path string) (*account.Account, error) {
-	key, err := tx.ReadKeyFile(path)
-	if err != nil {
-		return nil, err
-	}
-	client, s, err := c.chain(ctx, cmd)
-	if err != nil {
-		return nil, err
-	}
-	return account.New(client, s.ChainID, tx.Secp256k1, key, time.Now), nil
 }
