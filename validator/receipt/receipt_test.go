@@ -394,3 +394,18 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkVerify(b *testing.B) {
+	w := newWorld(b)
+	trust := w.chain.Block(1)
+	raw, err := Build(b.Context(), w.light, 7, trust, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(len(raw)), "file-bytes")
+	for b.Loop() {
+		if _, _, err := Verify(raw, trust, ""); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
