@@ -69,9 +69,10 @@ func start() *cobra.Command {
 		Short: "Run the node until SIGINT or SIGTERM",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			level := slog.LevelInfo
+			// CometBFT writes ten lines a block at info level.
+			level := slog.LevelWarn
 			if verbose {
-				level = slog.LevelDebug
+				level = slog.LevelInfo
 			}
 			logger := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
 			return run(cmd, cfg, logger)
@@ -79,7 +80,7 @@ func start() *cobra.Command {
 	}
 	homeFlag(cmd, &cfg.Home)
 	cmd.Flags().StringVar(&cfg.RPC, "rpc", "", "loopback address of the JSON-RPC server, instead of the home's")
-	cmd.Flags().BoolVar(&verbose, "verbose", false, "log at debug level")
+	cmd.Flags().BoolVar(&verbose, "verbose", false, "log what each block does")
 	return cmd
 }
 
