@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -125,5 +126,35 @@ func TestHomeRefusals(t *testing.T) {
 		if !errors.Is(err, node.ErrHome) && !errors.Is(err, node.ErrAddress) {
 			t.Errorf("%s with %q: %v", test.file, test.content, err)
 		}
+	}
+}
+
+// A chain that starts tomorrow is waited for no longer than the caller has time.
+func TestStartBeforeGenesis(t *testing.T) {
+	t.Parallel()
+	home := filepath.Join(t.TempDir(), "home")
+	opts := quickly
+	opts.GenesisTime = time.Now().Add(24 * time.Hour)
+	if _, err := node.InitDevnet(home, opts); err != nil {
+		t.Fatal(err)
+	}
+	pv, err := node.LoadFilePV(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := node.New(t.Context(), node.Config{Home: home}, pv, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := n.Start(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Start: %v", err)
+	}
+	if n.RPC() != "" || n.Height() != 0 {
+		t.Errorf("RPC at %q, height %d", n.RPC(), n.Height())
+	}
+	if err := n.Stop(); err != nil {
+		t.Error(err)
 	}
 }
