@@ -17,7 +17,6 @@ import (
 var quickly = node.DevnetOptions{RPC: "127.0.0.1:0", TimeoutCommit: 20 * time.Millisecond, GenesisTime: time.Unix(1_700_000_000, 0)}
 
 func TestInitDevnet(t *testing.T) {
-	t.Parallel()
 	parent := t.TempDir()
 	home := filepath.Join(parent, "deep", "home")
 	d, err := node.InitDevnet(home, quickly)
@@ -60,7 +59,6 @@ func TestInitDevnet(t *testing.T) {
 }
 
 func TestInitDevnetRefusals(t *testing.T) {
-	t.Parallel()
 	taken := t.TempDir()
 	if err := os.WriteFile(filepath.Join(taken, "letter"), nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -90,7 +88,6 @@ func TestInitDevnetRefusals(t *testing.T) {
 
 // A home that lacks something, or has something wrong, is refused with its name; nothing ends the process.
 func TestHomeRefusals(t *testing.T) {
-	t.Parallel()
 	for _, test := range []struct {
 		file, content string // empty content removes the file
 	}{
@@ -131,7 +128,6 @@ func TestHomeRefusals(t *testing.T) {
 
 // A chain that starts tomorrow is waited for no longer than the caller has time.
 func TestStartBeforeGenesis(t *testing.T) {
-	t.Parallel()
 	home := filepath.Join(t.TempDir(), "home")
 	opts := quickly
 	opts.GenesisTime = time.Now().Add(24 * time.Hour)

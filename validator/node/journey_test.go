@@ -29,7 +29,6 @@ import (
 // register, one AI is minted, a request is voted on with live matches, executed, and the receipt
 // holds offline from block 1.
 func TestJourney(t *testing.T) {
-	t.Parallel()
 	n := newNet(t)
 	n.start()
 	n.waitHeight(4)
