@@ -102,8 +102,8 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger, now func() ti
 		return nil, fmt.Errorf("open the TPM: %w", err)
 	}
 	if a.tpm.Info().Software {
-		a.problems.raise("tpm.software", "The TPM of this box is a program ("+a.tpm.Info().String()+").",
-			"It keeps keys no safer than the machine that runs it. Use a box with a TPM chip for anything that matters.")
+		a.problems.raise("tpm.software", "The TPM is a program, not a chip.",
+			"It keeps keys no safer than the machine that runs it. For anything that matters, use a box with a TPM chip.")
 	}
 	root, err := openPrimary(ctx, a.store, a.tpm)
 	if err != nil {
@@ -123,6 +123,9 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger, now func() ti
 	a.account = account.New(a.link, cfg.Chain.ID, tx.P256, a.device, now)
 	if a.people, err = openPeople(ctx, a.store, a.vault, a.tpm, root, a.voter); err != nil {
 		return nil, err
+	}
+	for _, id := range a.people.ended {
+		a.note(ctx, "human.forgotten", map[string]string{"person": id.String()})
 	}
 	if a.sensor, err = newSensor(ctx, cfg.Sensor); err != nil {
 		return nil, err

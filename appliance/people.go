@@ -30,6 +30,8 @@ type person struct {
 	// Consent is the digest of the consent text that the person agreed to.
 	Consent    string `json:"consent"`
 	Registered bool   `json:"registered"` // proved on the chain once
+	// Forgotten is written before the references are destroyed: from then on the person is deleted.
+	Forgotten bool `json:"forgotten,omitempty"`
 
 	address tx.Address // account of the vote key
 	key     *key.Key   // loaded from VoteKey at start
@@ -53,11 +55,15 @@ type people struct {
 	root  tpm.Name // of the TPM's storage root key
 	voter func(*key.Key) (*prover.Prover, error)
 
-	mu  sync.Mutex
-	all map[sensors.PersonID]person
+	changing sync.Mutex // held while a record changes, so that no change brings back a deleted one
+	mu       sync.Mutex
+	all      map[sensors.PersonID]person
+	// ended are the deletions that a power cut had stopped and openPeople finished.
+	ended []sensors.PersonID
 }
 
-// openPeople loads every record and its vote key, and destroys references that no record names.
+// openPeople loads every record and its vote key, finishes deletions, and destroys references that no
+// record names.
 func openPeople(ctx context.Context, st store, v *vault.Vault, dev *tpm.Device, root tpm.Name, voter func(*key.Key) (*prover.Prover, error)) (*people, error) {
 	p := &people{store: st, vault: v, dev: dev, root: root, voter: voter, all: make(map[sensors.PersonID]person)}
 	keys, err := st.Keys(ctx, peoplePrefix)
@@ -72,6 +78,13 @@ func openPeople(ctx context.Context, st store, v *vault.Vault, dev *tpm.Device, 
 		var r person
 		if err := json.Unmarshal(b, &r); err != nil {
 			return nil, fmt.Errorf("decode %s: %w", k, err)
+		}
+		if r.Forgotten {
+			if err := p.finish(ctx, r.ID); err != nil {
+				return nil, fmt.Errorf("finish a deletion: %w", err)
+			}
+			p.ended = append(p.ended, r.ID)
+			continue
 		}
 		if r, err = p.load(ctx, r); err != nil {
 			return nil, fmt.Errorf("the vote key of %s: %w", r.Name, err)
@@ -131,7 +144,7 @@ var (
 
 // find returns the person of that id, or the only one when id is empty.
 func (p *people) find(id string) (person, error) {
-	all := p.list()
+	all := slices.DeleteFunc(p.list(), func(r person) bool { return r.Forgotten })
 	switch {
 	case len(all) == 0:
 		return person{}, errNobody
@@ -167,7 +180,14 @@ func (p *people) add(ctx context.Context, name, consent string, refs []sensors.T
 	return r, p.save(ctx, r)
 }
 
+// registered writes down that the chain knows the person, unless the person was deleted meanwhile.
 func (p *people) registered(ctx context.Context, r person) error {
+	p.changing.Lock()
+	defer p.changing.Unlock()
+	r, ok := p.get(r.ID)
+	if !ok {
+		return nil
+	}
 	r.Registered = true
 	return p.save(ctx, r)
 }

@@ -13,7 +13,7 @@ import (
 // the transaction costs nothing; it is called after each block until all are there.
 func (a *Appliance) register(ctx context.Context) error {
 	for _, p := range a.people.list() {
-		if p.Registered {
+		if p.Registered || p.Forgotten {
 			continue
 		}
 		_, err := a.view().Human(ctx, p.address)

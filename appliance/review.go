@@ -66,7 +66,7 @@ func (a *Appliance) artefact(ctx context.Context, l ledger.View, r requestv1.Req
 	} else {
 		payload, err = a.payloads.get(s.Payload)
 		if errors.Is(err, errNoPayload) {
-			return nil, fmt.Sprintf("The payload is not on this box. Hand over the file whose SHA-256 is %s to review it.", s.Payload), nil
+			return nil, "The payload is not on this box. Hand over the file that the request names by its digest, then review it.", nil
 		}
 		if err != nil {
 			return nil, "", err

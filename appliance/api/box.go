@@ -25,6 +25,10 @@ type Box interface {
 	Enrol(ctx context.Context, r EnrolRequest) (Enrolment, error)
 	Enrolment(ctx context.Context) (Enrolment, error)
 	CancelEnrolment(ctx context.Context) (Enrolment, error)
+	// Forget deletes a person at this box: the references, which nobody can match any more, and the vote
+	// key. What the chain holds of the person stays there. It is a conflict while that person's answer
+	// or anybody's enrolment is under way, and while a vote is signed and not yet proved.
+	Forget(ctx context.Context, person string) error
 	// Receipt builds the receipt file of a final request from proofs; see validator/receipt.
 	Receipt(ctx context.Context, id uint64) ([]byte, error)
 	// Audit lists entries after seq, oldest first, at most limit; Status tells the newest seq.

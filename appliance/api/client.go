@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -88,6 +89,12 @@ func (c *Client) Enrolment(ctx context.Context) (Enrolment, error) {
 // CancelEnrolment implements [Box].
 func (c *Client) CancelEnrolment(ctx context.Context) (Enrolment, error) {
 	return call[Enrolment](ctx, c, http.MethodDelete, "/v1/enrolment", nil, callTime)
+}
+
+// Forget implements [Box].
+func (c *Client) Forget(ctx context.Context, person string) error {
+	_, err := call[struct{}](ctx, c, http.MethodDelete, "/v1/humans/"+url.PathEscape(person), nil, forgetTime+callTime)
+	return err
 }
 
 // Audit implements [Box].

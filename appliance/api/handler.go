@@ -13,6 +13,7 @@ import (
 
 const (
 	answerTime  = 20 * time.Second // arming the sensor included
+	forgetTime  = 30 * time.Second // settling what is signed included
 	payloadTime = 60 * time.Second
 	defaultRows = 50
 
@@ -38,6 +39,7 @@ func newHandler(box Box, keepAlive time.Duration) http.Handler {
 		"GET /v1/enrolment":             h.enrolment,
 		"POST /v1/enrolment":            h.enrol,
 		"DELETE /v1/enrolment":          h.cancelEnrolment,
+		"DELETE /v1/humans/{person}":    h.forget,
 		"GET /v1/audit":                 h.audit,
 		"GET " + eventsPath:             h.events,
 		"/":                             h.unknown,
@@ -156,6 +158,12 @@ func (h *handler) enrolment(w http.ResponseWriter, r *http.Request) error {
 
 func (h *handler) cancelEnrolment(w http.ResponseWriter, r *http.Request) error {
 	return reply(w)(h.box.CancelEnrolment(r.Context()))
+}
+
+func (h *handler) forget(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), forgetTime)
+	defer cancel()
+	return reply(w)(struct{}{}, h.box.Forget(ctx, r.PathValue("person")))
 }
 
 func (h *handler) receipt(w http.ResponseWriter, r *http.Request) error {

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/vouchbox/vouch/appliance/api"
 )
@@ -23,6 +24,41 @@ type auditBody struct {
 type auditRow struct {
 	api.Entry
 	Facts []fact
+}
+
+// What is the event in words; one that this panel does not know is shown as it is.
+func (r auditRow) What() string {
+	switch r.Event {
+	case "box.started":
+		return "The box started"
+	case "human.enrolled":
+		return "A person enrolled"
+	case "human.registered":
+		return "A person is registered on the chain"
+	case "human.forgotten":
+		return "A person was deleted from this box"
+	case "vote.signed":
+		return "An answer was signed"
+	case "vote.included":
+		return "An answer is proved in a block"
+	case "vote.refused":
+		return "A finger did not match"
+	case "vote.cancelled":
+		return "An answer was cancelled"
+	case "vote.failed":
+		return "An answer failed"
+	case "vote.resumed":
+		return "An answer from before the last stop was followed up"
+	case "sensor.replay":
+		return "The sensor sent an old picture again"
+	case "request.executed":
+		return "A model ran"
+	case "receipt.posted":
+		return "A receipt was posted"
+	case "audit.repaired":
+		return "The log was mended after a power cut"
+	}
+	return r.Event
 }
 
 // audit shows the newest rows; "until" shows those up to a number.
@@ -48,7 +84,7 @@ func (p *Panel) audit(w http.ResponseWriter, r *http.Request) error {
 	for _, e := range slices.Backward(entries) {
 		row := auditRow{Entry: e}
 		for _, k := range slices.Sorted(maps.Keys(e.Fields)) {
-			row.Facts = append(row.Facts, fact{k, e.Fields[k]})
+			row.Facts = append(row.Facts, fact{strings.ReplaceAll(k, "_", " "), e.Fields[k]})
 		}
 		b.Rows = append(b.Rows, row)
 	}

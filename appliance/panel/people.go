@@ -16,6 +16,7 @@ type peopleBody struct {
 	Active  bool   // an enrolment is under way
 	Name    string // as given, when the form is shown again
 	Refused *api.Error
+	Consent consentBody
 }
 
 func (p *Panel) people(w http.ResponseWriter, r *http.Request) error {
@@ -33,7 +34,7 @@ func (p *Panel) showPeople(w http.ResponseWriter, r *http.Request, code int, nam
 	}
 	return p.show(w, r, code, "people", page{
 		Title: "People", Section: "people",
-		Body: peopleBody{Humans: s.Humans, Sensor: s.Sensor, Active: e.Active, Name: name, Refused: refused},
+		Body: peopleBody{Humans: s.Humans, Sensor: s.Sensor, Active: e.Active, Name: name, Refused: refused, Consent: consent()},
 	})
 }
 

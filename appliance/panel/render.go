@@ -20,7 +20,7 @@ var templates embed.FS
 // parsePages makes one template set per screen: the layout, the parts and the screen.
 func parsePages() (map[string]*template.Template, error) {
 	base, err := template.New("").Funcs(template.FuncMap{
-		"short": short, "when": when, "iso": iso, "clock": clock, "size": size, "plural": plural, "hex": grouped,
+		"short": short, "long": long, "when": when, "iso": iso, "clock": clock, "size": size, "plural": plural, "hex": grouped,
 		"decision": decisionWord, "state": stateWord, "sentence": sentence,
 	}).ParseFS(templates, "templates/layout.html", "templates/parts.html")
 	if err != nil {
@@ -76,6 +76,12 @@ func short(s string) string {
 		return s
 	}
 	return s[:head] + "…" + s[len(s)-tail:]
+}
+
+// long reports an address or digest, which a log shows shortened.
+func long(s string) bool {
+	const most = 24
+	return len(s) > most && !strings.ContainsAny(s, " \n")
 }
 
 // grouped breaks a digest into groups of eight, so that it can be read aloud and wraps on a phone.

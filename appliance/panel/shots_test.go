@@ -58,6 +58,7 @@ func screens() []screen {
 		{"touch-idle", "/touch", nil},
 		{"receipt", "/requests/11/receipt", nil},
 		{"people", "/people", nil},
+		{"forget", "/people/p1/forget", nil},
 		{"enrolment", "/people/enrolment", func(s *apitest.State) {
 			s.Enrolment = api.Enrolment{Active: true, Name: "Bo Lind", Taken: 3, Wanted: 8, Quality: 74, Message: "Good. Touch again, a little to the left."}
 		}},

@@ -268,6 +268,22 @@ func (b *Box) CancelEnrolment(ctx context.Context) (api.Enrolment, error) {
 	return b.state.Enrolment, ctx.Err()
 }
 
+// Forget implements [api.Box].
+func (b *Box) Forget(ctx context.Context, person string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i := slices.IndexFunc(b.state.Status.Humans, func(h api.Human) bool { return h.ID == person })
+	switch {
+	case i < 0:
+		return api.Errorf(api.CodeNotFound, "nobody by the id %s is enrolled at this box", person)
+	case b.state.Enrolment.Active || !b.state.Ceremony.Stage.Ended():
+		return api.Errorf(api.CodeConflict, "the sensor is in use; finish or cancel that first")
+	}
+	b.state.Status.Humans = slices.Delete(slices.Clone(b.state.Status.Humans), i, i+1)
+	b.tell()
+	return ctx.Err()
+}
+
 // Receipt implements [api.Box].
 func (b *Box) Receipt(ctx context.Context, id uint64) ([]byte, error) {
 	b.mu.Lock()

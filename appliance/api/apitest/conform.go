@@ -125,6 +125,23 @@ func Conform(t *testing.T, reach func(t *testing.T, box *Box) api.Box) {
 		}
 	})
 
+	t.Run("forget", func(t *testing.T) {
+		script, box, ctx := start(t)
+		refused(t, box.Forget(ctx, "p404"), api.CodeNotFound, 404)
+		refused(t, box.Forget(ctx, "../status"), api.CodeNotFound, 404)
+		refused(t, box.Forget(ctx, ""), api.CodeNotFound, 404)
+		script.Update(func(s *State) { s.Enrolment = api.Enrolment{Active: true, Name: "Bo"} })
+		refused(t, box.Forget(ctx, "p1"), api.CodeConflict, 409)
+		script.Update(func(s *State) { s.Enrolment = api.Enrolment{} })
+		if err := box.Forget(ctx, "p1"); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := box.Status(ctx); err != nil || len(s.Humans) != 0 {
+			t.Fatalf("after Forget: %+v, %v", s.Humans, err)
+		}
+		refused(t, box.Forget(ctx, "p1"), api.CodeNotFound, 404)
+	})
+
 	t.Run("events begin with the present and follow", func(t *testing.T) {
 		script, box, ctx := start(t)
 		script.Update(func(s *State) { s.Enrolment = api.Enrolment{Active: true, Name: "Bo", Taken: 1, Wanted: 8} })

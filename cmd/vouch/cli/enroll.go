@@ -53,7 +53,7 @@ func (c *command) human() *cobra.Command {
 	}
 	enroll.Flags().StringVar(&name, "name", "", "who enrols; the name stays on the box")
 	enroll.Flags().BoolVar(&consent, "consent", false, "the person read the consent text and agrees")
-	return group("human", "The people of a box", enroll)
+	return group("human", "The people of a box", enroll, c.forget())
 }
 
 var errEnded = errors.New("the enrolment ended")
