@@ -40,6 +40,7 @@ func (n narrator) say(format string, args ...any) { fmt.Fprintf(n.w, format+"\n"
 
 // play starts the box and, unattended, tells the whole story; else it runs until ctx ends.
 func play(ctx context.Context, cfg config, auto bool, tell narrator) (res result, err error) {
+	begun := time.Now()
 	s, err := newStage(cfg)
 	if err != nil {
 		return result{}, err
@@ -48,10 +49,11 @@ func play(ctx context.Context, cfg config, auto bool, tell narrator) (res result
 	defer func() {
 		err = errors.Join(err, s.close())
 		res.PeakRSSMiB = s.peak
+		res.Seconds["total"] = seconds(time.Since(begun))
 		if err == nil {
 			tell.say("Everything that the demo started has ended. Its files are in %s", s.home)
 		} else {
-			tell.say("The logs are in %s", s.home)
+			tell.say("The logs of this run are in %s", s.home)
 		}
 	}()
 	step := func(name, text string, fn func(context.Context) error) error {
@@ -60,9 +62,11 @@ func play(ctx context.Context, cfg config, auto bool, tell narrator) (res result
 		if err := fn(ctx); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		took := time.Since(start).Seconds()
-		res.Seconds[name] = float64(int(took*100)) / 100
-		tell.say("  done in %.1f s", took)
+		res.Seconds[name] = seconds(time.Since(start))
+		if name == "approve" {
+			res.Seconds["to_first_approval"] = seconds(time.Since(begun))
+		}
+		tell.say("  done in %.1f s", res.Seconds[name])
 		return nil
 	}
 	tell.say("The Vouch demo: real programs, a virtual sensor with synthetic fingers, a software TPM.")
@@ -90,20 +94,40 @@ func play(ctx context.Context, cfg config, auto bool, tell narrator) (res result
 	return res, s.unattended(ctx, clip, &res, step)
 }
 
+func seconds(d time.Duration) float64 { return d.Round(10 * time.Millisecond).Seconds() }
+
+// What the requester asks, first and then once more.
+const (
+	firstAsk  = "Mark where somebody speaks, so that subtitles can be timed."
+	secondAsk = "Mark it once more, for subtitles in a second language."
+)
+
 // show submits a request and leaves the rest to the person at the browser.
 func (s *stage) show(ctx context.Context, clip string, tell narrator) error {
-	if _, err := s.submit(ctx, clip, "Tell me where somebody speaks in this clip."); err != nil {
+	if _, err := s.submit(ctx, clip, firstAsk); err != nil {
 		return err
 	}
 	tell.say("")
 	tell.say("  The panel          %s", s.panelURL)
 	tell.say("  The demo's sensor  %s", s.sensorURL)
 	tell.say("")
-	tell.say("Enrol in the panel, then open the request that waits, and answer it. When the panel says “touch now”, touch on the sensor's page.")
+	tell.say("1. In the panel, enrol yourself under People; touch on the sensor's page until the box is content.")
+	tell.say("2. Open the request that waits, listen, answer the rules and approve it.")
+	tell.say("3. When the panel says “Touch the sensor now”, touch on the sensor's page, and see the receipt.")
 	tell.say("The command line: %s --config %s status", s.program("vouch"), s.path("vouch.json"))
 	tell.say("Ctrl-C ends everything.")
-	<-ctx.Done()
-	return nil
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-s.node.done:
+		return s.node.ended()
+	case <-s.box.done:
+		return s.box.ended()
+	case <-s.panel.done:
+		return s.panel.ended()
+	case <-s.tpm.Done():
+		return errors.New("swtpm ended by itself")
+	}
 }
 
 func (s *stage) unattended(ctx context.Context, clip string, res *result, step func(name, text string, fn func(context.Context) error) error) error {
@@ -119,7 +143,7 @@ func (s *stage) unattended(ctx context.Context, clip string, res *result, step f
 		return err
 	}, &err)
 	run("submit", "A requester submits the clip and escrows the fee", func(ctx context.Context) (err error) {
-		id, err = s.submit(ctx, clip, "Tell me where somebody speaks in this clip.")
+		id, err = s.submit(ctx, clip, firstAsk)
 		return err
 	}, &err)
 	run("approve", "Ada reads the rules, approves and touches; her match releases one TPM signature", func(ctx context.Context) error {
@@ -176,10 +200,10 @@ func (s *stage) mint(ctx context.Context) error {
 func speak(ctx context.Context, path string) error {
 	raw := path + ".22k"
 	defer os.Remove(raw)
-	if _, err := run(ctx, "espeak-ng", "-v", "en", "-s", "150", "-w", raw, "A person decides what this machine may do."); err != nil {
+	if _, err := output(ctx, "espeak-ng", "-v", "en", "-s", "150", "-w", raw, "A person decides what this machine may do."); err != nil {
 		return err
 	}
-	_, err := run(ctx, "sox", raw, "-r", "16000", "-c", "1", "-b", "16", path)
+	_, err := output(ctx, "sox", raw, "-r", "16000", "-c", "1", "-b", "16", path)
 	return err
 }
 
@@ -325,7 +349,7 @@ func (s *stage) executed(ctx context.Context, id uint64, res *result) error {
 
 // refused lets a stranger touch once for a new request, and checks that no vote came of it.
 func (s *stage) refused(ctx context.Context, clip string, res *result) error {
-	id, err := s.submit(ctx, clip, "Once more, please.")
+	id, err := s.submit(ctx, clip, secondAsk)
 	if err != nil {
 		return err
 	}
@@ -459,15 +483,15 @@ func (s *stage) voteKeyFixed(ctx context.Context) (bool, error) {
 		{"tpm2_flushcontext", "-t"},
 		{"tpm2_load", "-Q", "-C", s.path("srk.ctx"), "-u", s.path("vote.pub"), "-r", s.path("vote.priv"), "-c", s.path("vote.ctx")},
 	} {
-		if _, err := run(ctx, args[0], append(args[1:], "-T", tcti)...); err != nil {
+		if _, err := output(ctx, args[0], append(args[1:], "-T", tcti)...); err != nil {
 			return false, err
 		}
 	}
-	out, err := run(ctx, "tpm2_readpublic", "-T", tcti, "-c", s.path("vote.ctx"))
+	out, err := output(ctx, "tpm2_readpublic", "-T", tcti, "-c", s.path("vote.ctx"))
 	if err != nil {
 		return false, err
 	}
-	if _, err := run(ctx, "tpm2_flushcontext", "-T", tcti, "-t"); err != nil {
+	if _, err := output(ctx, "tpm2_flushcontext", "-T", tcti, "-t"); err != nil {
 		return false, err
 	}
 	text := string(out)
