@@ -139,7 +139,8 @@ func (s *stage) unattended(ctx context.Context, clip string, res *result, step f
 	}
 	var err error
 	run("enrol", "Ada enrols a finger; the box registers her vote key", func(ctx context.Context) error {
-		res.Enrolled, err = s.enrol(ctx)
+		err := s.enrol(ctx)
+		res.Enrolled = err == nil
 		return err
 	}, &err)
 	run("submit", "A requester submits the clip and escrows the fee", func(ctx context.Context) (err error) {
@@ -192,8 +193,12 @@ func (s *stage) mint(ctx context.Context) error {
 	if err := os.WriteFile(s.path("rules.json"), rules, 0o600); err != nil {
 		return fmt.Errorf("write the rules: %w", err)
 	}
+	return s.mintWith(ctx, s.path("rules.json"))
+}
+
+func (s *stage) mintWith(ctx context.Context, rules string) error {
 	return s.vouch(ctx, nil, "nft", "mint", "--key", s.key("author"), "--name", "Silero voice activity",
-		"--description", "Marks where in a clip somebody speaks.", "--model", s.model, "--rules", s.path("rules.json"))
+		"--description", "Marks where in a clip somebody speaks.", "--model", s.model, "--rules", rules)
 }
 
 // speak makes the request's payload: three seconds of speech that belongs to nobody.
@@ -217,36 +222,47 @@ func (s *stage) submit(ctx context.Context, clip, instruction string) (uint64, e
 }
 
 // enrol touches until the box is content, then waits for the chain.
-func (s *stage) enrol(ctx context.Context) (bool, error) {
+func (s *stage) enrol(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
+	if err := s.enrolFinger(ctx); err != nil {
+		return err
+	}
+	return s.registered(ctx)
+}
+
+func (s *stage) enrolFinger(ctx context.Context) error {
 	if _, err := s.client.Enrol(ctx, api.EnrolRequest{Name: "Ada", Consent: true}); err != nil {
-		return false, err
+		return err
 	}
 	for {
 		e, err := s.client.Enrolment(ctx)
 		if err != nil {
-			return false, err
+			return err
 		}
 		if e.Failed {
-			return false, errors.New(e.Message)
+			return errors.New(e.Message)
 		}
 		if !e.Active {
-			break
+			return nil
 		}
 		// A touch that nobody reads is repeated: the enrolment ended, or the box looks away for a moment.
 		_ = s.fingers.touch(ctx, s.fingers.ada)
 		if ctx.Err() != nil {
-			return false, ctx.Err()
+			return ctx.Err()
 		}
 	}
+}
+
+// registered waits until the chain proves the one enrolled person.
+func (s *stage) registered(ctx context.Context) error {
 	return s.await(ctx, func(e api.Event) (bool, error) {
 		return e.Status != nil && len(e.Status.Humans) == 1 && e.Status.Humans[0].Registered, nil
 	})
 }
 
 // await follows the box's events until fn is content.
-func (s *stage) await(ctx context.Context, fn func(api.Event) (bool, error)) (bool, error) {
+func (s *stage) await(ctx context.Context, fn func(api.Event) (bool, error)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	found := errors.New("found")
@@ -261,15 +277,15 @@ func (s *stage) await(ctx context.Context, fn func(api.Event) (bool, error)) (bo
 		return nil
 	})
 	if errors.Is(err, found) {
-		return true, nil
+		return nil
 	}
-	return false, err
+	return err
 }
 
 // ask opens a request as a person does, takes the reading time, and approves it.
 func (s *stage) ask(ctx context.Context, id uint64) error {
 	var r api.Review
-	_, err := s.await(ctx, func(e api.Event) (bool, error) {
+	err := s.await(ctx, func(e api.Event) (bool, error) {
 		for _, q := range e.Queue {
 			if q.ID == id {
 				return true, nil
@@ -313,7 +329,7 @@ func (s *stage) answer(ctx context.Context, id uint64, finger *synth.Finger) (ap
 		_ = s.fingers.touch(ctx, finger)
 	}
 	var last api.Ceremony
-	_, err := s.await(ctx, func(e api.Event) (bool, error) {
+	err := s.await(ctx, func(e api.Event) (bool, error) {
 		if e.Ceremony != nil {
 			last = *e.Ceremony
 		}
@@ -326,7 +342,7 @@ func (s *stage) answer(ctx context.Context, id uint64, finger *synth.Finger) (ap
 func (s *stage) executed(ctx context.Context, id uint64, res *result) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	if _, err := s.await(ctx, func(e api.Event) (bool, error) {
+	if err := s.await(ctx, func(e api.Event) (bool, error) {
 		for _, q := range e.Queue {
 			if q.ID == id && q.State == api.StateFinal {
 				return true, nil
@@ -365,7 +381,7 @@ func (s *stage) refused(ctx context.Context, clip string, res *result) error {
 	c := before
 	for c.Stage == api.StageTouch && c.TriesLeft == before.TriesLeft {
 		_ = s.fingers.touch(ctx, s.fingers.stranger)
-		if _, err := s.await(ctx, func(e api.Event) (bool, error) {
+		if err := s.await(ctx, func(e api.Event) (bool, error) {
 			if e.Ceremony != nil {
 				c = *e.Ceremony
 			}
@@ -378,7 +394,7 @@ func (s *stage) refused(ctx context.Context, clip string, res *result) error {
 	if c, err = s.client.Cancel(ctx); err != nil {
 		return err
 	}
-	if _, err := s.await(ctx, func(e api.Event) (bool, error) {
+	if err := s.await(ctx, func(e api.Event) (bool, error) {
 		if e.Ceremony != nil {
 			c = *e.Ceremony
 		}
