@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/vouchbox/vouch/appliance/api"
-	"github.com/vouchbox/vouch/sensors/synth"
 )
 
 // result is the last line of the unattended demo.
@@ -221,123 +220,6 @@ func (s *stage) submit(ctx context.Context, clip, instruction string) (uint64, e
 	return out.ID, err
 }
 
-// enrol touches until the box is content, then waits for the chain.
-func (s *stage) enrol(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
-	defer cancel()
-	if err := s.enrolFinger(ctx); err != nil {
-		return err
-	}
-	return s.registered(ctx)
-}
-
-func (s *stage) enrolFinger(ctx context.Context) error {
-	if _, err := s.client.Enrol(ctx, api.EnrolRequest{Name: "Ada", Consent: true}); err != nil {
-		return err
-	}
-	for {
-		e, err := s.client.Enrolment(ctx)
-		if err != nil {
-			return err
-		}
-		if e.Failed {
-			return errors.New(e.Message)
-		}
-		if !e.Active {
-			return nil
-		}
-		// A touch that nobody reads is repeated: the enrolment ended, or the box looks away for a moment.
-		_ = s.fingers.touch(ctx, s.fingers.ada)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-}
-
-// registered waits until the chain proves the one enrolled person.
-func (s *stage) registered(ctx context.Context) error {
-	return s.await(ctx, func(e api.Event) (bool, error) {
-		return e.Status != nil && len(e.Status.Humans) == 1 && e.Status.Humans[0].Registered, nil
-	})
-}
-
-// await follows the box's events until fn is content.
-func (s *stage) await(ctx context.Context, fn func(api.Event) (bool, error)) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	found := errors.New("found")
-	err := s.client.Events(ctx, func(e api.Event) error {
-		ok, err := fn(e)
-		if err != nil {
-			return err
-		}
-		if ok {
-			return found
-		}
-		return nil
-	})
-	if errors.Is(err, found) {
-		return nil
-	}
-	return err
-}
-
-// ask opens a request as a person does, takes the reading time, and approves it.
-func (s *stage) ask(ctx context.Context, id uint64) error {
-	var r api.Review
-	err := s.await(ctx, func(e api.Event) (bool, error) {
-		for _, q := range e.Queue {
-			if q.ID == id {
-				return true, nil
-			}
-		}
-		return false, nil
-	})
-	if err != nil {
-		return err
-	}
-	if r, err = s.client.Review(ctx, id); err != nil {
-		return err
-	}
-	select {
-	case <-time.After(time.Duration(r.ReadingSeconds)*time.Second + 200*time.Millisecond):
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	ans := api.Answer{Decision: "approve", Digest: r.Digest, Rules: make(map[string]string)}
-	for _, q := range r.Rules {
-		if q.Judged {
-			ans.Rules[q.ID] = "yes"
-		}
-	}
-	_, err = s.client.Answer(ctx, id, ans)
-	return err
-}
-
-// answer approves a request and touches with the given finger until the ceremony has ended.
-func (s *stage) answer(ctx context.Context, id uint64, finger *synth.Finger) (api.Ceremony, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
-	defer cancel()
-	if err := s.ask(ctx, id); err != nil {
-		return api.Ceremony{}, err
-	}
-	for {
-		c, err := s.client.Ceremony(ctx)
-		if err != nil || c.Stage != api.StageTouch {
-			break
-		}
-		_ = s.fingers.touch(ctx, finger)
-	}
-	var last api.Ceremony
-	err := s.await(ctx, func(e api.Event) (bool, error) {
-		if e.Ceremony != nil {
-			last = *e.Ceremony
-		}
-		return e.Ceremony != nil && last.Request == id && last.Stage.Ended(), nil
-	})
-	return last, err
-}
-
 // executed waits for the receipt on the chain.
 func (s *stage) executed(ctx context.Context, id uint64, res *result) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
@@ -378,17 +260,11 @@ func (s *stage) refused(ctx context.Context, clip string, res *result) error {
 	if err != nil {
 		return err
 	}
-	c := before
-	for c.Stage == api.StageTouch && c.TriesLeft == before.TriesLeft {
-		_ = s.fingers.touch(ctx, s.fingers.stranger)
-		if err := s.await(ctx, func(e api.Event) (bool, error) {
-			if e.Ceremony != nil {
-				c = *e.Ceremony
-			}
-			return e.Ceremony != nil && c.Message != before.Message, nil
-		}); err != nil {
-			return err
-		}
+	c, err := s.touchUntil(ctx, s.fingers.stranger, func(c api.Ceremony) bool {
+		return c.Stage != api.StageTouch || c.TriesLeft != before.TriesLeft
+	})
+	if err != nil {
+		return err
 	}
 	res.TriesLeft = c.TriesLeft
 	if c, err = s.client.Cancel(ctx); err != nil {
