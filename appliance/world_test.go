@@ -598,3 +598,19 @@ func (b *syncBuffer) tail() string {
 	all := b.bytes()
 	return string(all[max(0, len(all)-2000):])
 }
+
+// plug gives the sensor a name that stays while modules come and go, as udev does. What it returns moves
+// the name to the present module.
+func (w *world) plug() (move func()) {
+	w.t.Helper()
+	w.cfg.Sensor.Path = filepath.Join(w.t.TempDir(), "ttyR503")
+	move = func() {
+		w.t.Helper()
+		next := w.cfg.Sensor.Path + ".new"
+		if err := errors.Join(os.Symlink(w.module.Path(), next), os.Rename(next, w.cfg.Sensor.Path)); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	move()
+	return move
+}
