@@ -134,7 +134,7 @@ func asAPI(err error) error {
 		return api.Errorf(api.CodeBlocked, "Nothing of the chain can be believed: %s.", err)
 	case errors.Is(err, prover.ErrVoted), errors.Is(err, prover.ErrClosed), errors.Is(err, prover.ErrNotRegistered), errors.Is(err, prover.ErrConflict):
 		return api.Errorf(api.CodeBlocked, "%s.", err)
-	case errors.Is(err, prover.ErrPending), errors.Is(err, prover.ErrWait), errors.Is(err, prover.ErrShown):
+	case errors.Is(err, prover.ErrPending), errors.Is(err, prover.ErrWait), errors.Is(err, prover.ErrShown), errors.Is(err, prover.ErrUsed):
 		return api.Errorf(api.CodeConflict, "%s.", err)
 	case errors.Is(err, errNoChain), errors.Is(err, light.ErrUnreachable), errors.Is(err, light.ErrStale),
 		errors.Is(err, light.ErrNoWitness), errors.Is(err, context.DeadlineExceeded):

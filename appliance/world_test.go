@@ -322,10 +322,10 @@ func (w *world) awaitStage(s api.Stage) api.Ceremony {
 	return w.awaitCeremony("the ceremony is "+string(s), func(c api.Ceremony) bool { return c.Stage == s })
 }
 
-func (w *world) awaitState(id uint64, s api.RequestState) {
+func (w *world) awaitState(id uint64, any ...api.RequestState) {
 	w.t.Helper()
-	w.await(fmt.Sprintf("request %d is %s", id, s), func(e api.Event) bool {
-		return slices.ContainsFunc(e.Queue, func(q api.Summary) bool { return q.ID == id && q.State == s })
+	w.await(fmt.Sprintf("request %d is %s", id, any), func(e api.Event) bool {
+		return slices.ContainsFunc(e.Queue, func(q api.Summary) bool { return q.ID == id && slices.Contains(any, q.State) })
 	})
 }
 
@@ -542,12 +542,14 @@ func (w *world) unvoted(id uint64) {
 	}
 }
 
-// signatures counts the TPM2_Sign commands so far (TPM 2.0 Part 2, 6.5.2).
+// signCommand is TPM2_Sign (TPM 2.0 Part 2, 6.5.2).
+const signCommand = 0x0000015D
+
+// signatures counts the TPM2_Sign commands so far.
 func (w *world) signatures() int {
-	const sign = 0x0000015D
 	n := 0
 	for _, x := range w.bus.Exchanges() {
-		if binary.BigEndian.Uint32(x.Command[6:]) == sign {
+		if binary.BigEndian.Uint32(x.Command[6:]) == signCommand {
 			n++
 		}
 	}
