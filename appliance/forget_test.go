@@ -40,7 +40,7 @@ func launchTPM(t *testing.T) *tpmtest.Process {
 	return p
 }
 
-var errPower = errors.New("the power is gone")
+var errNoPower = errors.New("the power is gone")
 
 // failing is a store whose power goes after so many updates.
 type failing struct {
@@ -50,7 +50,7 @@ type failing struct {
 
 func (f *failing) Update(ctx context.Context, key string, fn func([]byte) ([]byte, error)) error {
 	if f.left == 0 {
-		return errPower
+		return errNoPower
 	}
 	f.left--
 	return f.Store.Update(ctx, key, fn)
@@ -103,7 +103,7 @@ func TestForgetOverPowerCuts(t *testing.T) {
 		power := &failing{Store: st, left: cut}
 		p = reopen(power)
 		err = p.forget(t.Context(), ada.ID)
-		if err != nil && !errors.Is(err, errPower) {
+		if err != nil && !errors.Is(err, errNoPower) {
 			t.Fatal(err)
 		}
 		if err != nil && cut > 0 {
@@ -179,7 +179,7 @@ func TestForget(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := p.api()
-	a.showEnrolment(api.Enrolment{Name: "Ada", Human: &h})
+	a.enrolment.show(api.Enrolment{Name: "Ada", Human: &h})
 	refused := func(code, part string) {
 		t.Helper()
 		var e *api.Error
@@ -195,9 +195,9 @@ func TestForget(t *testing.T) {
 	refused(api.CodeConflict, "sensor is in use")
 	a.releaseSensor()
 
-	a.say(api.Ceremony{Stage: api.StageSent})
+	a.ceremony.claim()
 	refused(api.CodeConflict, "on its way to the chain")
-	a.say(api.Ceremony{Stage: api.StageIncluded, Message: "Ada"})
+	a.ceremony.end(api.Ceremony{Stage: api.StageIncluded, Message: "Ada"})
 
 	// A vote that is signed, in the records as the prover keeps them; the chain is away.
 	for k, v := range map[string]any{

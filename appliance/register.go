@@ -7,11 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"cosmossdk.io/math"
-
 	"github.com/vouchbox/vouch/validator/ledger"
 	"github.com/vouchbox/vouch/validator/poh"
-	"github.com/vouchbox/vouch/validator/tx"
 )
 
 // registerLimit is how long one registration may hold up what the box does after a block.
@@ -56,7 +53,7 @@ func (a *Appliance) bond(ctx context.Context, p person) error {
 	if err != nil {
 		return err
 	}
-	balance, err := a.balance(ctx)
+	balance, err := a.account.Balance(ctx)
 	if err != nil {
 		return err
 	}
@@ -99,7 +96,7 @@ func (h *holding) text() string {
 
 // count proves the balance anew.
 func (a *Appliance) count(ctx context.Context) error {
-	balance, err := a.balance(ctx)
+	balance, err := a.account.Balance(ctx)
 	if err != nil {
 		return err
 	}
@@ -107,19 +104,6 @@ func (a *Appliance) count(ctx context.Context) error {
 	defer a.holding.mu.Unlock()
 	a.holding.proved = heart(balance)
 	return nil
-}
-
-// balance is that of the box's account. One that nobody sent anything to has none; this is asked first,
-// because x/bank keeps empty values beside its balances and ICS-23 cannot prove an absence next to one.
-func (a *Appliance) balance(ctx context.Context) (math.Int, error) {
-	_, err := tx.AccountNumber(ctx, a.link, a.account.Address())
-	if errors.Is(err, tx.ErrNoAccount) {
-		return math.ZeroInt(), nil
-	}
-	if err != nil {
-		return math.Int{}, err
-	}
-	return a.account.Balance(ctx)
 }
 
 // heart writes an amount of aheart for people.

@@ -9,10 +9,6 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
-
-	sdk "github.com/cosmos/cosmos-sdk/types"
-
-	"github.com/vouchbox/vouch/validator/account"
 )
 
 // rpcProxy stands between the box and its node: it keeps the transactions that leave the box, and can
@@ -123,11 +119,12 @@ func getJSON(t *testing.T, url string, into any) {
 	}
 }
 
-func heartCoin(t *testing.T, text string) sdk.Coin {
+// parsed reads a text that the test itself wrote.
+func parsed[T any](t *testing.T, parse func(string) (T, error), text string) T {
 	t.Helper()
-	c, err := account.ParseHeart(text)
+	v, err := parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return v
 }

@@ -435,7 +435,7 @@ func (w *world) enrol() {
 		}
 		return e.Enrolment != nil && !e.Enrolment.Active
 	})
-	if _, err := w.treasury.Transfer(w.ctx(), w.box.account.String(), heartCoin(w.t, "1000")); err != nil {
+	if _, err := w.treasury.Transfer(w.ctx(), w.box.account.String(), parsed(w.t, account.ParseHeart, "1000")); err != nil {
 		w.t.Fatal(err)
 	}
 	w.await("Ada is registered", func(e api.Event) bool {
@@ -457,7 +457,7 @@ func (w *world) mint(real bool, rules ...ainftv1.Rule) uint64 {
 		digest = poh.Digest(m)
 	}
 	id, _, err := w.author.Mint(w.ctx(), "Voice activity", "Marks where somebody speaks.", digest, ainftv1.Rules{
-		Purposes: []string{purpose}, Rules: rules, Quorum: 1, Price: heartCoin(w.t, "2"), DeadlineBlocks: 5000,
+		Purposes: []string{purpose}, Rules: rules, Quorum: 1, Price: parsed(w.t, account.ParseHeart, "2"), DeadlineBlocks: 5000,
 		Split: ainftv1.Split{Owner: 4000, Voters: 3000, Worker: 2500, Network: 500},
 	})
 	if err != nil {
@@ -479,7 +479,7 @@ func clip() []byte { return wav.Encode(modeltest.Noise(16_000), 16_000) }
 func (w *world) submit(nft uint64, payload []byte) uint64 {
 	w.t.Helper()
 	id, _, err := w.requester.Submit(w.ctx(), account.Submission{
-		NFT: nft, Purpose: purpose, Instruction: "Tell me where somebody speaks.", Payload: payload, MediaType: "audio/wav", Escrow: heartCoin(w.t, "2"),
+		NFT: nft, Purpose: purpose, Instruction: "Tell me where somebody speaks.", Payload: payload, MediaType: "audio/wav", Escrow: parsed(w.t, account.ParseHeart, "2"),
 	})
 	if err != nil {
 		w.t.Fatal(err)
