@@ -40,7 +40,7 @@ func launchTPM(t *testing.T) *tpmtest.Process {
 	return p
 }
 
-var errNoPower = errors.New("the power is gone")
+var errCut = errors.New("the power is gone")
 
 // failing is a store whose power goes after so many updates.
 type failing struct {
@@ -50,7 +50,7 @@ type failing struct {
 
 func (f *failing) Update(ctx context.Context, key string, fn func([]byte) ([]byte, error)) error {
 	if f.left == 0 {
-		return errNoPower
+		return errCut
 	}
 	f.left--
 	return f.Store.Update(ctx, key, fn)
@@ -103,7 +103,7 @@ func TestForgetOverPowerCuts(t *testing.T) {
 		power := &failing{Store: st, left: cut}
 		p = reopen(power)
 		err = p.forget(t.Context(), ada.ID)
-		if err != nil && !errors.Is(err, errNoPower) {
+		if err != nil && !errors.Is(err, errCut) {
 			t.Fatal(err)
 		}
 		if err != nil && cut > 0 {
