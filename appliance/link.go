@@ -120,7 +120,10 @@ func (l *link) seen() light.Header {
 
 func (l *link) status() api.Chain {
 	h := l.seen()
-	return api.Chain{ID: l.cfg.ChainID, Height: h.Height, Hash: h.Hash.String(), Time: h.Time}
+	return api.Chain{
+		ID: l.cfg.ChainID, Height: h.Height, Hash: h.Hash.String(), Time: h.Time,
+		Trusted: api.Block{Height: l.cfg.Trust.Height, Hash: l.cfg.Trust.Hash.String()},
+	}
 }
 
 // pollEvery is how often the box asks for a newer block.

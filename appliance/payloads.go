@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 
 	"github.com/vouchbox/vouch/inference"
 	"github.com/vouchbox/vouch/inference/model"
@@ -25,7 +24,7 @@ type payloads struct{ *model.Store }
 
 func (p payloads) get(d poh.Digest) ([]byte, error) {
 	b, err := p.ReadBlob(inference.Digest(d), maxPayload)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, model.ErrNotFound) {
 		return nil, errNoPayload
 	}
 	if err != nil {

@@ -24,6 +24,15 @@ type Chain struct {
 	Height int64     `json:"height"` // latest verified
 	Hash   string    `json:"hash"`
 	Time   time.Time `json:"time"`
+	// Trusted is the block that the box's owner trusts. Everything is verified from it, and so are the
+	// receipts that the box makes.
+	Trusted Block `json:"trusted"`
+}
+
+// Block is one block of the chain.
+type Block struct {
+	Height int64  `json:"height"`
+	Hash   string `json:"hash"` // hex
 }
 
 // TPM names the chip. Software is true for a TPM that is a program: its promises are those of the

@@ -71,7 +71,10 @@ func Household() State {
 	return State{
 		Status: api.Status{
 			Box: "Kitchen box", Version: "0.1.0", Owner: owner, Balance: "12.5 HEART",
-			Chain:  api.Chain{ID: "vouch-1", Height: 123_456, Hash: strings.Repeat("a1b2c3d4", 8), Time: now.Add(-3 * time.Second)},
+			Chain: api.Chain{
+				ID: "vouch-1", Height: 123_456, Hash: strings.Repeat("a1b2c3d4", 8), Time: now.Add(-3 * time.Second),
+				Trusted: api.Block{Height: 1_000, Hash: strings.Repeat("0e5f1a2b", 8)},
+			},
 			TPM:    api.TPM{Manufacturer: "IBM", Vendor: "SW TPM", Firmware: "8217.4131", Software: true},
 			Sensor: api.Sensor{Present: true, Model: "R503"},
 			Humans: []api.Human{{
