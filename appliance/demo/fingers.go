@@ -71,7 +71,7 @@ var sensorHTML string
 var sensorCSS []byte
 
 var sensorPage = template.Must(template.New("sensor").Funcs(template.FuncMap{"fingers": func() map[string]string {
-	return map[string]string{"ada": "Touch with Ada's finger", "stranger": "Touch with a stranger's finger"}
+	return map[string]string{"ada": "Touch with your finger", "stranger": "Touch with a stranger's finger"}
 }}).Parse(sensorHTML))
 
 // outcome tells what became of the last touch.
@@ -79,7 +79,7 @@ type outcome struct{ Kind, Text string }
 
 // outcomes by the name that stands in the page's address: reloading the page touches nothing.
 var outcomes = map[string]outcome{
-	"ada":      {"read", "The sensor read Ada's finger. See the panel."},
+	"ada":      {"read", "The sensor read your finger. See the panel."},
 	"stranger": {"read", "The sensor read a stranger's finger. See the panel."},
 	"nobody":   {"unread", "Nobody read the finger: the box does not ask for a touch now. Start in the panel."},
 }

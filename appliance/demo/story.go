@@ -200,14 +200,14 @@ func (s *stage) mintWith(ctx context.Context, rules string) error {
 		"--description", "Marks where in a clip somebody speaks.", "--model", s.model, "--rules", rules)
 }
 
-// speak makes the request's payload: three seconds of speech that belongs to nobody.
+// speak makes the request's payload: a sentence, between two pauses, in a voice that belongs to nobody.
 func speak(ctx context.Context, path string) error {
 	raw := path + ".22k"
 	defer os.Remove(raw)
 	if _, err := output(ctx, "espeak-ng", "-v", "en", "-s", "150", "-w", raw, "A person decides what this machine may do."); err != nil {
 		return err
 	}
-	_, err := output(ctx, "sox", raw, "-r", "16000", "-c", "1", "-b", "16", path)
+	_, err := output(ctx, "sox", raw, "-r", "16000", "-c", "1", "-b", "16", path, "pad", "0.5", "0.4")
 	return err
 }
 
