@@ -18,6 +18,7 @@ type rpcProxy struct {
 	node   string
 
 	mu    sync.Mutex
+	said  []byte // all that the box told the node
 	sent  [][]byte
 	alter func(method string, result map[string]any) // of an answer; nil: as it is
 	gate  func(ctx context.Context, method string) error
@@ -73,6 +74,7 @@ func (p *rpcProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.Unmarshal(body, &call) // another shape is passed on unread
 	p.mu.Lock()
 	gate, alter := p.gate, p.alter
+	p.said = append(p.said, body...)
 	if call.Method == "broadcast_tx_sync" {
 		p.sent = append(p.sent, call.Params.Tx)
 	}

@@ -556,6 +556,18 @@ func (w *world) signatures() int {
 	return n
 }
 
+// awaitSignature waits until the TPM was asked to sign n times in all. The proxy tells nobody of a command
+// that it holds, so this looks.
+func (w *world) awaitSignature(n int) {
+	w.t.Helper()
+	ctx := w.ctx()
+	for w.signatures() < n {
+		if !pause(ctx, 10*time.Millisecond) {
+			w.t.Fatalf("the TPM was asked to sign %d times, want %d", w.signatures(), n)
+		}
+	}
+}
+
 // events are the audit log's events from an entry on.
 func (w *world) events(after uint64) []string {
 	w.t.Helper()
