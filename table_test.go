@@ -19,7 +19,7 @@ func theRules() rules {
 				why: "the panel has the socket and nothing else"},
 			{path: "appliance/panel/paneltest", why: "a browser and a box in memory"},
 			{path: "appliance/demo/...", imports: []string{"appliance/...", "drivers/...", "sensors/...", "tpm/...", "inference/..."},
-				why: "starts a whole network with simulated hardware", world: true},
+				tests: []string{"validator/tx", "validator/chain/request/requestv1"}, why: "starts a whole network with simulated hardware", world: true},
 
 			{path: "drivers/...", imports: []string{"drivers/..."}, why: "drivers know no sensors"},
 

@@ -47,6 +47,7 @@ type Appliance struct {
 	now func() time.Time
 
 	store    *state.Store
+	votes    prover.Store // what the provers write to
 	audit    *audit.Log
 	tpm      *tpm.Device
 	vault    *vault.Vault
@@ -69,7 +70,34 @@ type Appliance struct {
 
 	sensorClaim sync.Mutex      // held by the ceremony or enrolment that uses the sensor
 	running     context.Context // of Run: what an answer started outlives the call that started it
-	background  sync.WaitGroup
+	background  background
+	unsettled   chan struct{} // says that a vote is open that no ceremony looks after
+	statusTurn  sync.Mutex    // held while a status is made and published, so that none is older than the one before
+	holding     holding
+}
+
+// background is what answers and enrolments started. Nothing starts once the box waits for its end.
+type background struct {
+	mu      sync.Mutex
+	stopped bool
+	running sync.WaitGroup
+}
+
+func (b *background) start(fn func()) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return api.Errorf(api.CodeUnready, "The box is stopping.")
+	}
+	b.running.Go(fn)
+	return nil
+}
+
+func (b *background) end() {
+	b.mu.Lock()
+	b.stopped = true
+	b.mu.Unlock()
+	b.running.Wait()
 }
 
 var _ api.Box = (*Appliance)(nil)
@@ -83,9 +111,11 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger, now func() ti
 	a := &Appliance{
 		cfg: cfg, log: log, now: now,
 		hub: newHub(), problems: newProblems(now), queue: newQueue(),
-		opened:   &opened{at: make(map[poh.Digest]time.Time)},
-		ceremony: &ceremony{state: api.Ceremony{Stage: api.StageIdle}}, enrolment: &enrolment{},
+		opened:    &opened{at: make(map[poh.Digest]time.Time)},
+		unsettled: make(chan struct{}, 1),
 	}
+	a.ceremony = &ceremony{hub: a.hub, state: api.Ceremony{Stage: api.StageIdle}}
+	a.enrolment = &enrolment{hub: a.hub}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
@@ -94,6 +124,7 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger, now func() ti
 	if a.store, err = state.Open(filepath.Join(cfg.StateDir, "records")); err != nil {
 		return nil, fmt.Errorf("open the state: %w", err)
 	}
+	a.votes = a.store
 	a.tries = retryPolicy{store: a.store, max: cfg.Ceremony.Tries, coolDown: time.Duration(cfg.Ceremony.CoolDown)}
 	if a.audit, err = audit.Open(filepath.Join(cfg.StateDir, "audit.log"), now); err != nil {
 		return nil, fmt.Errorf("open the audit log: %w", err)
@@ -151,7 +182,7 @@ func (a *Appliance) voter(k *key.Key) (*prover.Prover, error) {
 	return prover.New(prover.Config{
 		ChainID: a.cfg.Chain.ID, Gas: account.GasVote, Fee: account.Fee(account.GasVote),
 		IntentAge: time.Duration(a.cfg.Ceremony.TouchTimeout) + time.Minute, Poll: pollEvery,
-	}, a.link, k, a.store, a.now)
+	}, a.link, k, a.votes, a.now)
 }
 
 // Main runs a box until ctx ends, and writes a line of JSON to out once it takes calls.
@@ -164,6 +195,9 @@ func Main(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Write
 	return errors.Join(a.Run(ctx, ready), a.Close())
 }
 
+// closeLimit is how long Close waits for a command that the TPM is busy with.
+const closeLimit = 5 * time.Second
+
 // Close releases what New opened. It is safe after a New that failed half-way.
 func (a *Appliance) Close() error {
 	var errs []error
@@ -172,6 +206,11 @@ func (a *Appliance) Close() error {
 	}
 	if a.payloads.Store != nil {
 		errs = append(errs, a.payloads.Close())
+	}
+	if a.tpm != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+		defer cancel()
+		errs = append(errs, a.tpm.Close(ctx))
 	}
 	if a.audit != nil {
 		errs = append(errs, a.audit.Close())
@@ -196,16 +235,20 @@ func (a *Appliance) Run(ctx context.Context, ready func()) error {
 	a.running = ctx
 	a.hub.publish(api.Event{Kind: "ceremony", Ceremony: new(a.ceremony.get())})
 	a.hub.publish(api.Event{Kind: "enrolment", Enrolment: new(a.enrolment.get())})
-	a.changed(ctx)
+	a.problems.tell(a.changed)
+	a.changed()
+	a.unsettled <- struct{}{} // what the last run left open
 	work := make(chan []uint64, 1)
 	g.Go(func() error { return api.ServeListener(ctx, l, a, a.allowed) })
-	g.Go(func() error { return a.sensor.keep(ctx, a.problems, func() { a.changed(ctx) }) })
+	g.Go(func() error { return a.sensor.keep(ctx, a.problems, a.changed) })
 	g.Go(func() error { return a.link.keep(ctx, a.log, a.problems, a.onBlock(work)) })
 	g.Go(func() error { return a.executeAll(ctx, work) })
+	g.Go(func() error { return a.settleAll(ctx) })
 	g.Go(func() error { a.lookAtGPU(ctx); return nil })
 	ready()
 	err = g.Wait()
-	a.background.Wait()
+	a.background.end()
+	a.sensor.close()
 	return err
 }
 
@@ -219,25 +262,19 @@ const firstState = 2
 
 // onBlock is what the box does after each newer verified block.
 func (a *Appliance) onBlock(work chan<- []uint64) func(context.Context, light.Header) error {
-	resumed := false
 	return func(ctx context.Context, h light.Header) error {
 		if provable(h) < firstState {
 			return nil
-		}
-		if !resumed {
-			if err := a.resume(ctx); err != nil {
-				return err
-			}
-			resumed = true
-		}
-		if err := a.register(ctx); err != nil {
-			return err
 		}
 		approved, err := a.follow(ctx, h)
 		if err != nil {
 			return err
 		}
-		a.changed(ctx)
+		if err := a.count(ctx); err != nil {
+			return err
+		}
+		a.changed()
+		a.registerAll(ctx)
 		if len(approved) > 0 {
 			select {
 			case work <- approved:
@@ -288,10 +325,10 @@ func (a *Appliance) claimSensor() bool { return a.sensorClaim.TryLock() }
 
 func (a *Appliance) releaseSensor() { a.sensorClaim.Unlock() }
 
-// note writes to the audit log what already happened and cannot be undone; a log that fails is a
-// problem for the owner to see.
+// note writes to the audit log what already happened and cannot be undone, also when the box is
+// stopping; a log that fails is a problem for the owner to see.
 func (a *Appliance) note(ctx context.Context, event string, fields map[string]string) {
-	if err := a.audit.Append(ctx, event, fields); err != nil {
+	if err := a.audit.Append(context.WithoutCancel(ctx), event, fields); err != nil {
 		a.log.Error("audit", "event", event, "error", err)
 		a.problems.raise("audit.failed", "The audit log cannot be written.", err.Error())
 	}

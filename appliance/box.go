@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vouchbox/vouch/appliance/api"
@@ -17,31 +19,30 @@ import (
 	"github.com/vouchbox/vouch/validator/receipt"
 )
 
-// Status is the box at a glance.
-func (a *Appliance) Status(ctx context.Context) (api.Status, error) {
+// Status is the box at a glance. It asks nobody: a node that hangs must not hide what is wrong.
+func (a *Appliance) Status(context.Context) (api.Status, error) { return a.status(), nil }
+
+func (a *Appliance) status() api.Status {
 	info := a.tpm.Info()
 	s := api.Status{
-		Box: a.cfg.Box, Version: Version, Owner: a.account.String(), Balance: "not proved yet", Chain: a.link.status(),
+		Box: a.cfg.Box, Version: Version, Owner: a.account.String(), Balance: a.holding.text(), Chain: a.link.status(),
 		TPM:    api.TPM{Manufacturer: info.Manufacturer, Vendor: info.Vendor, Firmware: info.Firmware, Software: info.Software},
-		Sensor: a.sensor.status(), Humans: []api.Human{}, GPU: a.executor.facts(), Problems: a.problems.list(), Now: a.now().UTC(),
-	}
-	if balance, err := a.account.Balance(ctx); err == nil {
-		s.Balance = heart(balance)
+		Sensor: a.sensor.status(), Humans: []api.Human{}, GPU: a.executor.gpu.get(), Problems: a.problems.list(), Now: a.now().UTC(),
 	}
 	head := a.audit.Head()
 	s.Audit = api.AuditHead{Seq: head.Seq, Hash: head.Hash.String()}
 	for _, p := range a.people.list() {
 		s.Humans = append(s.Humans, p.api())
 	}
-	return s, nil
+	return s
 }
 
 // changed publishes the status anew.
-func (a *Appliance) changed(ctx context.Context) {
-	s, err := a.Status(ctx)
-	if err == nil {
-		a.hub.publish(api.Event{Kind: "status", Status: &s})
-	}
+func (a *Appliance) changed() {
+	a.statusTurn.Lock()
+	defer a.statusTurn.Unlock()
+	s := a.status()
+	a.hub.publish(api.Event{Kind: "status", Status: &s})
 }
 
 // Requests lists the newest requests that the box follows.
@@ -79,8 +80,8 @@ func (a *Appliance) Payload(ctx context.Context, id uint64) (io.ReadCloser, api.
 // PutPayload keeps a payload that travels by digest.
 func (a *Appliance) PutPayload(_ context.Context, r io.Reader) (api.Payload, error) {
 	d, n, err := a.payloads.put(r)
-	if errors.Is(err, errPayloadLarge) {
-		return api.Payload{}, invalid("%s.", err)
+	if _, cut := errors.AsType[*http.MaxBytesError](err); cut || errors.Is(err, errPayloadLarge) {
+		return api.Payload{}, api.Errorf(api.CodeTooLarge, "%s.", errPayloadLarge)
 	}
 	if err != nil {
 		return api.Payload{}, asAPI(err)
@@ -129,11 +130,14 @@ func asAPI(err error) error {
 		return api.Errorf(api.CodeNotFound, "%s.", err)
 	case errors.Is(err, light.ErrLying):
 		return api.Errorf(api.CodeBlocked, "The node's answer does not hold: %s.", err)
+	case errors.Is(err, light.ErrAttack), errors.Is(err, light.ErrExpired), errors.Is(err, light.ErrTrustChanged):
+		return api.Errorf(api.CodeBlocked, "Nothing of the chain can be believed: %s.", err)
 	case errors.Is(err, prover.ErrVoted), errors.Is(err, prover.ErrClosed), errors.Is(err, prover.ErrNotRegistered), errors.Is(err, prover.ErrConflict):
 		return api.Errorf(api.CodeBlocked, "%s.", err)
-	case errors.Is(err, prover.ErrPending), errors.Is(err, prover.ErrWait), errors.Is(err, prover.ErrShown):
+	case errors.Is(err, prover.ErrPending), errors.Is(err, prover.ErrWait), errors.Is(err, prover.ErrShown), errors.Is(err, prover.ErrUsed):
 		return api.Errorf(api.CodeConflict, "%s.", err)
-	case errors.Is(err, errNoChain), errors.Is(err, light.ErrUnreachable), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, errNoChain), errors.Is(err, light.ErrUnreachable), errors.Is(err, light.ErrStale),
+		errors.Is(err, light.ErrNoWitness), errors.Is(err, context.DeadlineExceeded):
 		return api.Errorf(api.CodeUnready, "The chain is out of reach; the box tries again by itself: %s.", err)
 	}
 	return api.Errorf(api.CodeInternal, "%s.", err)
@@ -159,8 +163,8 @@ func (a *Appliance) lookAtGPU(ctx context.Context) {
 					"The owner allowed that in the configuration. Models run with less around them than on a production box.")
 			}
 		}
-		a.executor.setGPU(facts)
-		a.changed(ctx)
+		a.executor.gpu.set(facts)
+		a.changed()
 		if !pause(ctx, gpuEvery) {
 			return
 		}
@@ -182,14 +186,20 @@ func gpuFacts(r gpu.Report, err error) api.GPU {
 	return f
 }
 
-func (e *executor) facts() api.GPU {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.gpu
+// graphics is what is known of the GPU. It has a lock of its own: a model takes seconds to start.
+type graphics struct {
+	mu    sync.Mutex
+	facts api.GPU
 }
 
-func (e *executor) setGPU(g api.GPU) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.gpu = g
+func (g *graphics) get() api.GPU {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.facts
+}
+
+func (g *graphics) set(facts api.GPU) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.facts = facts
 }

@@ -18,9 +18,74 @@ import (
 
 // ceremony is the one answer in progress, from the human's decision to its proof on the chain.
 type ceremony struct {
+	hub *hub
+
 	mu     sync.Mutex
 	state  api.Ceremony
+	busy   bool
 	cancel context.CancelFunc // nil once the match was made: nothing takes a signature back
+}
+
+// claim takes the ceremony for one answer; false when another is in progress.
+func (c *ceremony) claim() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	free := !c.busy
+	c.busy = true
+	return free
+}
+
+// free gives a claim back that came to nothing.
+func (c *ceremony) free() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.busy = false
+}
+
+func (c *ceremony) active() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.busy
+}
+
+func (c *ceremony) arm(s api.Ceremony, cancel context.CancelFunc) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cancel = cancel
+	c.set(s)
+}
+
+func (c *ceremony) show(s api.Ceremony) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.set(s)
+}
+
+// commit is the point of no return: either the answer was cancelled before, and it reports false, or
+// nothing cancels it any more.
+func (c *ceremony) commit(ctx context.Context, s api.Ceremony) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ctx.Err() != nil {
+		return false
+	}
+	c.cancel = nil
+	c.set(s)
+	return true
+}
+
+// end shows how it ended and frees the ceremony in one step: who hears of the end may answer again.
+func (c *ceremony) end(s api.Ceremony) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cancel, c.busy = nil, false
+	c.set(s)
+}
+
+// set publishes under the lock, which keeps the events in order.
+func (c *ceremony) set(s api.Ceremony) {
+	c.state = s
+	c.hub.publish(api.Event{Kind: "ceremony", Ceremony: &s})
 }
 
 func (c *ceremony) get() api.Ceremony {
@@ -58,37 +123,60 @@ func (a *Appliance) Answer(ctx context.Context, id uint64, ans api.Answer) (api.
 	if err := answersRules(decision, ans, r.Rules); err != nil {
 		return api.Ceremony{}, err
 	}
+	if !a.ceremony.claim() {
+		return api.Ceremony{}, conflict("Another answer is in progress. Finish or cancel that first.")
+	}
+	s := api.Ceremony{Stage: api.StageTouch, Request: id, Decision: decision.String(), Words: r.Words, Message: fmt.Sprintf("Touch the sensor to %s.", decision)}
+	if s, err = a.arm(ctx, p, d, decision, strings.TrimSpace(ans.Reason), s); err != nil {
+		a.ceremony.free()
+		return api.Ceremony{}, asAPI(err)
+	}
+	return s, nil
+}
+
+// arm begins the vote and waits for the finger in the background. The caller holds the ceremony.
+func (a *Appliance) arm(ctx context.Context, p person, d dossier, decision poh.Decision, reason string, s api.Ceremony) (api.Ceremony, error) {
+	if !a.claimSensor() {
+		return s, conflict("The sensor is in use. Finish or cancel that first.")
+	}
+	intent, err := a.intend(ctx, p, d, decision, &s)
+	if err != nil {
+		a.releaseSensor()
+		return s, err
+	}
+	limit := time.Duration(a.cfg.Ceremony.TouchTimeout)
+	run, cancel := context.WithTimeout(a.running, limit)
+	s.Deadline = a.now().Add(limit)
+	a.ceremony.arm(s, cancel)
+	err = a.background.start(func() {
+		defer cancel()
+		matched, last := a.awaitFinger(run, p, intent, s)
+		a.releaseSensor()
+		if matched.Matched() {
+			last = a.settle(a.running, p, intent, matched, last, reason)
+		}
+		a.end(last, p)
+	})
+	if err != nil {
+		cancel()
+		a.releaseSensor()
+		s.Stage, s.Message, s.Deadline = api.StageCancelled, err.Error(), time.Time{}
+		a.ceremony.show(s)
+	}
+	return s, err
+}
+
+// intend checks that the sensor takes fingers now and writes down what the human wants.
+func (a *Appliance) intend(ctx context.Context, p person, d dossier, decision poh.Decision, s *api.Ceremony) (prover.Intent, error) {
 	left, again, err := a.tries.left(ctx, a.now())
 	if err != nil {
-		return api.Ceremony{}, asAPI(err)
+		return prover.Intent{}, err
 	}
 	if left == 0 {
-		return api.Ceremony{}, conflict("Too many wrong fingers. The sensor rests until %s.", again.Format(time.TimeOnly))
+		return prover.Intent{}, conflict("Too many wrong fingers. The sensor rests until %s.", again.Format(time.TimeOnly))
 	}
-	if !a.claimSensor() {
-		return api.Ceremony{}, conflict("The sensor is in use. Finish or cancel that first.")
-	}
-	intent, err := p.prover.Begin(ctx, d.shown, decision, p.address)
-	if err != nil {
-		a.releaseSensor()
-		return api.Ceremony{}, asAPI(err)
-	}
-	deadline := a.now().Add(time.Duration(a.cfg.Ceremony.TouchTimeout))
-	run, cancel := context.WithDeadline(a.running, deadline)
-	s := api.Ceremony{
-		Stage: api.StageTouch, Request: id, Decision: decision.String(), Words: r.Words, TriesLeft: left,
-		Message: fmt.Sprintf("Touch the sensor to %s.", decision), Deadline: deadline,
-	}
-	a.showCeremony(s, cancel)
-	a.background.Go(func() {
-		defer cancel()
-		matched, ok := a.awaitFinger(run, p, intent, s)
-		a.releaseSensor()
-		if ok {
-			a.settle(a.running, p, intent, matched)
-		}
-	})
-	return s, nil
+	s.TriesLeft = left
+	return p.prover.Begin(ctx, d.shown, decision, p.address)
 }
 
 // wasRead holds the answer back until the review was on the screen for its reading time.
@@ -103,11 +191,17 @@ func (a *Appliance) wasRead(d dossier, r api.Review) error {
 	return nil
 }
 
+// maxReason bounds a human's reason, which the audit log keeps.
+const maxReason = 1000 // bytes
+
 // answersRules checks that the human answered every rule that asks for judgement, and that the
 // decision does not contradict the answers.
 func answersRules(decision poh.Decision, ans api.Answer, rules []api.Rule) error {
-	if decision == poh.Reject && strings.TrimSpace(ans.Reason) == "" {
-		return invalid("Say why you reject: the requester reads it.")
+	switch reason := strings.TrimSpace(ans.Reason); {
+	case decision == poh.Reject && reason == "":
+		return invalid("Say why you reject; your words stay in the audit log of this box.")
+	case len(reason) > maxReason:
+		return invalid("Say it in %d letters at most.", maxReason)
 	}
 	if decision == poh.Abstain {
 		return nil
@@ -133,45 +227,41 @@ func (a *Appliance) Ceremony(context.Context) (api.Ceremony, error) { return a.c
 // Cancel disarms the sensor if no match was made yet.
 func (a *Appliance) Cancel(context.Context) (api.Ceremony, error) {
 	a.ceremony.mu.Lock()
+	defer a.ceremony.mu.Unlock()
 	if a.ceremony.cancel != nil {
 		a.ceremony.cancel()
 	}
-	a.ceremony.mu.Unlock()
-	return a.ceremony.get(), nil
+	return a.ceremony.state, nil
 }
 
-func (a *Appliance) showCeremony(s api.Ceremony, cancel context.CancelFunc) {
-	a.ceremony.mu.Lock()
-	a.ceremony.state, a.ceremony.cancel = s, cancel
-	a.ceremony.mu.Unlock()
-	a.hub.publish(api.Event{Kind: "ceremony", Ceremony: &s})
-}
-
-func (a *Appliance) say(s api.Ceremony) {
-	a.ceremony.mu.Lock()
-	a.ceremony.state = s
-	a.ceremony.mu.Unlock()
-	a.hub.publish(api.Event{Kind: "ceremony", Ceremony: &s})
-}
-
-// awaitFinger waits for the person's finger, as often as tries are left. It returns a matched
-// decision, or shows why there is none.
-func (a *Appliance) awaitFinger(ctx context.Context, p person, intent prover.Intent, s api.Ceremony) (sensors.Decision, bool) {
+// awaitFinger waits for the person's finger, as often as tries are left. It returns a matched decision,
+// after which nothing cancels the answer, or how the ceremony ended without one.
+func (a *Appliance) awaitFinger(ctx context.Context, p person, intent prover.Intent, s api.Ceremony) (sensors.Decision, api.Ceremony) {
 	a.sensor.light(ctx, r503.Breathe, r503.Purple)
-	defer a.sensor.light(a.running, r503.Off, r503.Purple)
+	defer a.sensor.light(ctx, r503.Off, r503.Purple)
 	a.sensor.hear(func(text string) {
 		s.Message = text
-		a.say(s)
+		a.ceremony.show(s)
 	})
 	defer a.sensor.hear(nil)
 	for {
 		d, err := a.match(ctx, p, intent)
-		if ctx.Err() != nil {
-			a.end(s, p, a.abandoned(ctx))
-			return sensors.Decision{}, false
-		}
 		var poor *finger.QualityError
 		switch {
+		case d.Matched():
+			s.Stage, s.Message, s.Deadline = api.StageSigning, "It is you. The TPM signs once.", time.Time{}
+			if a.ceremony.commit(ctx, s) {
+				return d, s
+			}
+			return sensors.Decision{}, abandoned(ctx, s)
+		case err == nil:
+			// Cancelling after the touch does not buy a try.
+			if s, err = a.missed(ctx, p, s); err != nil || s.Stage == api.StageRefused {
+				return sensors.Decision{}, failed(s, err)
+			}
+			a.sensor.light(ctx, r503.Flash, r503.Red)
+		case ctx.Err() != nil:
+			return sensors.Decision{}, abandoned(ctx, s)
 		case errors.As(err, &poor):
 			s.Message = poor.Quality.Reason.Advice() + " This did not cost a try."
 		case errors.Is(err, finger.ErrReplay):
@@ -179,31 +269,44 @@ func (a *Appliance) awaitFinger(ctx context.Context, p person, intent prover.Int
 			s.Message = "The sensor sent a picture that it had sent before. Lift the finger and touch again."
 		case errors.Is(err, context.DeadlineExceeded):
 			continue // the reader looks up once a minute; the ceremony has its own deadline
-		case err != nil:
-			a.end(s, p, api.Ceremony{Stage: api.StageFailed, Message: "Nothing was signed. " + err.Error()})
-			return sensors.Decision{}, false
-		case d.Matched():
-			return d, true
 		default:
-			left, again, err := a.tries.miss(a.running, a.now())
-			if err != nil {
-				a.end(s, p, api.Ceremony{Stage: api.StageFailed, Message: err.Error()})
-				return sensors.Decision{}, false
-			}
-			a.note(ctx, "vote.refused", map[string]string{"request": fmt.Sprint(s.Request), "person": p.ID.String(), "tries_left": fmt.Sprint(left)})
-			s.TriesLeft = left
-			if left == 0 {
-				a.end(s, p, api.Ceremony{
-					Stage: api.StageRefused, Again: again,
-					Message: fmt.Sprintf("That was not %s's finger, and no tries are left. Nothing was signed. The sensor rests until %s.", p.Name, again.Format(time.TimeOnly)),
-				})
-				return sensors.Decision{}, false
-			}
-			s.Message = fmt.Sprintf("That was not %s's enrolled finger. Nothing was signed. %s left.", p.Name, tries(left))
-			a.sensor.light(ctx, r503.Flash, r503.Red)
+			return sensors.Decision{}, failed(s, err)
 		}
-		a.say(s)
+		a.ceremony.show(s)
 	}
+}
+
+// missed counts a wrong finger and says what is left.
+func (a *Appliance) missed(ctx context.Context, p person, s api.Ceremony) (api.Ceremony, error) {
+	left, again, err := a.tries.miss(context.WithoutCancel(ctx), a.now())
+	if err != nil {
+		return s, err
+	}
+	a.note(ctx, "vote.miss", map[string]string{"request": fmt.Sprint(s.Request), "person": p.ID.String(), "tries_left": fmt.Sprint(left)})
+	s.TriesLeft = left
+	if left > 0 {
+		s.Message = fmt.Sprintf("That was not %s's enrolled finger. Nothing was signed. %s left.", p.Name, tries(left))
+		return s, nil
+	}
+	s.Stage, s.Again, s.Deadline = api.StageRefused, again, time.Time{}
+	s.Message = fmt.Sprintf("That was not %s's finger, and no tries are left. Nothing was signed. The sensor rests until %s.", p.Name, again.Format(time.TimeOnly))
+	return s, nil
+}
+
+// failed is a ceremony that an error ended before the signature; without an error it stays what it is.
+func failed(s api.Ceremony, err error) api.Ceremony {
+	if err != nil {
+		s.Stage, s.Message, s.Deadline = api.StageFailed, "Nothing was signed. "+err.Error(), time.Time{}
+	}
+	return s
+}
+
+func abandoned(ctx context.Context, s api.Ceremony) api.Ceremony {
+	s.Stage, s.Message, s.Deadline = api.StageCancelled, "Cancelled. Nothing was signed.", time.Time{}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		s.Message = "Nobody touched the sensor in time. Nothing was signed."
+	}
+	return s
 }
 
 func tries(n int) string {
@@ -213,91 +316,53 @@ func tries(n int) string {
 	return fmt.Sprintf("%d tries are", n)
 }
 
-// match compares one touch with the person's references, which stay in memory no longer than that.
-func (a *Appliance) match(ctx context.Context, p person, intent prover.Intent) (d sensors.Decision, err error) {
-	err = a.vault.References(ctx, p.ID, sensors.Finger, func(refs []sensors.Template) error {
-		d, err = a.reader.Verify(ctx, intent.Challenge, p.ID, refs, a.now)
-		return err
-	})
-	return d, err
-}
-
-func (a *Appliance) abandoned(ctx context.Context) api.Ceremony {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return api.Ceremony{Stage: api.StageCancelled, Message: "Nobody touched the sensor in time. Nothing was signed."}
+// match compares one touch with the person's references, which leave the vault once the touch is there.
+func (a *Appliance) match(ctx context.Context, p person, intent prover.Intent) (sensors.Decision, error) {
+	refs := func(use func([]sensors.Template) error) error {
+		return a.vault.References(ctx, p.ID, sensors.Finger, use)
 	}
-	return api.Ceremony{Stage: api.StageCancelled, Message: "Cancelled. Nothing was signed."}
+	return a.reader.Verify(ctx, intent.Challenge, p.ID, refs, a.now)
 }
 
-// settle releases the one signature and proves the vote on the chain.
-func (a *Appliance) settle(ctx context.Context, p person, intent prover.Intent, d sensors.Decision) {
-	s := a.ceremony.get()
-	s.Stage, s.Message, s.Deadline = api.StageSigning, "It is you. The TPM signs once.", time.Time{}
-	a.showCeremony(s, nil)
+// settle releases the one signature and proves the vote on the chain; it returns how that ended.
+func (a *Appliance) settle(ctx context.Context, p person, intent prover.Intent, d sensors.Decision, s api.Ceremony, reason string) api.Ceremony {
 	if err := a.tries.reset(ctx); err != nil {
-		a.end(s, p, api.Ceremony{Stage: api.StageFailed, Message: "Nothing was signed. " + err.Error()})
-		return
+		return failed(s, err)
 	}
 	record, err := p.prover.Release(ctx, intent, d)
 	if err != nil {
-		a.end(s, p, api.Ceremony{Stage: api.StageFailed, Message: "Nothing left the box. " + err.Error()})
-		return
+		s = failed(s, err)
+		s.Message = "Nothing left the box. " + err.Error()
+		return s
 	}
+	fields := map[string]string{"request": fmt.Sprint(s.Request), "person": p.ID.String(), "decision": s.Decision, "tx": record.Hash.String()}
+	if reason != "" {
+		fields["reason"] = reason
+	}
+	a.note(ctx, "vote.signed", fields)
 	s.Stage, s.TxHash, s.Message = api.StageSent, record.Hash.String(), "Signed. Waiting for a block to carry it."
-	a.note(ctx, "vote.signed", map[string]string{"request": fmt.Sprint(s.Request), "person": p.ID.String(), "decision": s.Decision, "tx": s.TxHash})
-	a.showCeremony(s, nil)
-	a.conclude(ctx, s, p, record)
-}
-
-// conclude proves what became of a signed vote.
-func (a *Appliance) conclude(ctx context.Context, s api.Ceremony, p person, record prover.Record) {
-	record, err := p.prover.Settle(ctx, record)
+	a.ceremony.show(s)
+	record, err = p.prover.Settle(ctx, record)
 	switch {
+	case err != nil && !record.State.Final():
+		// The signed bytes are on disk.
+		s.Stage, s.Message = api.StageFailed, "The vote is signed and kept, but not proved on the chain yet. The box keeps trying. "+err.Error()
+		a.leaveOpen()
 	case err != nil:
-		// The signed bytes are on disk: the box settles them again by itself.
-		a.end(s, p, api.Ceremony{Stage: api.StageFailed, Message: "The vote is signed and kept, but not proved on the chain yet. The box keeps trying. " + err.Error()})
+		s.Stage, s.Message = api.StageFailed, err.Error()
 	case record.State != prover.Included:
-		a.end(s, p, api.Ceremony{Stage: api.StageFailed, Message: fmt.Sprintf("The chain did not take the vote: it is %s (code %d).", record.State, record.Code)})
+		s.Stage, s.Message = api.StageFailed, fmt.Sprintf("The chain did not take the vote: it is %s (code %d).", record.State, record.Code)
 	default:
-		a.end(s, p, api.Ceremony{Stage: api.StageIncluded, Height: record.Height, Message: fmt.Sprintf("Signed and proved in block %d.", record.Height)})
+		s.Stage, s.Height, s.Message = api.StageIncluded, record.Height, fmt.Sprintf("Signed and proved in block %d.", record.Height)
 	}
+	return s
 }
 
-// end shows how it ended and writes it down.
-func (a *Appliance) end(s api.Ceremony, p person, how api.Ceremony) {
-	s.Stage, s.Message, s.Again, s.Height, s.Deadline = how.Stage, how.Message, how.Again, how.Height, time.Time{}
+// end writes down how it ended, then shows it.
+func (a *Appliance) end(s api.Ceremony, p person) {
 	a.note(a.running, "vote."+string(s.Stage), map[string]string{
 		"request": fmt.Sprint(s.Request), "person": p.ID.String(), "decision": s.Decision, "tx": s.TxHash, "height": fmt.Sprint(s.Height),
 	})
-	a.showCeremony(s, nil)
-	a.changed(a.running)
-}
-
-// resume finishes what was begun before the last stop. What was signed is settled with the same
-// bytes; what was not signed has not left the box, and needs a new touch.
-func (a *Appliance) resume(ctx context.Context) error {
-	for _, p := range a.people.list() {
-		done, err := p.prover.Pending(ctx)
-		for _, r := range done {
-			a.note(ctx, "vote.resumed", map[string]string{
-				"request": fmt.Sprint(r.Shown.RequestID), "person": p.ID.String(), "tx": r.Hash.String(), "state": string(r.State),
-			})
-		}
-		if err != nil {
-			return fmt.Errorf("settle the votes of %s: %w", p.Name, err)
-		}
-	}
-	return nil
-}
-
-// pause waits, and reports false when ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	a.ceremony.end(s)
+	a.changed()
 }

@@ -18,6 +18,8 @@ import (
 
 // enrolment is the one enrolment in progress.
 type enrolment struct {
+	hub *hub
+
 	mu     sync.Mutex
 	state  api.Enrolment
 	cancel context.CancelFunc
@@ -29,10 +31,32 @@ func (e *enrolment) get() api.Enrolment {
 	return e.state
 }
 
-func (e *enrolment) set(s api.Enrolment) {
+func (e *enrolment) show(s api.Enrolment) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.set(s)
+}
+
+func (e *enrolment) begin(s api.Enrolment, cancel context.CancelFunc) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.cancel = cancel
+	e.set(s)
+}
+
+// end shows how it ended and frees the sensor in one step: who hears of the end may begin again.
+func (e *enrolment) end(s api.Enrolment, free func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.cancel = nil
+	free()
+	e.set(s)
+}
+
+// set publishes under the lock, which keeps the events in order.
+func (e *enrolment) set(s api.Enrolment) {
 	e.state = s
+	e.hub.publish(api.Event{Kind: "enrolment", Enrolment: &s})
 }
 
 // maxName bounds a person's name, which stays on the box.
@@ -51,16 +75,17 @@ func (a *Appliance) Enrol(ctx context.Context, r api.EnrolRequest) (api.Enrolmen
 		return api.Enrolment{}, conflict("The sensor is in use. Finish or cancel that first.")
 	}
 	run, cancel := context.WithTimeout(a.running, time.Duration(a.cfg.Enrolment.Timeout))
-	a.enrolment.mu.Lock()
-	a.enrolment.cancel = cancel
-	a.enrolment.mu.Unlock()
 	s := api.Enrolment{Active: true, Name: name, Wanted: a.cfg.Enrolment.Views, Message: "Touch the sensor with the finger you want to use."}
-	a.showEnrolment(s)
-	a.background.Go(func() {
+	a.enrolment.begin(s, cancel)
+	err := a.background.start(func() {
 		defer cancel()
-		defer a.releaseSensor()
-		a.enrol(run, s)
+		a.enrolment.end(a.enrol(run, s), a.releaseSensor)
 	})
+	if err != nil {
+		cancel()
+		a.enrolment.end(api.Enrolment{Name: name, Failed: true, Message: err.Error()}, a.releaseSensor)
+		return api.Enrolment{}, err
+	}
 	return s, nil
 }
 
@@ -77,43 +102,39 @@ func (a *Appliance) CancelEnrolment(context.Context) (api.Enrolment, error) {
 // Enrolment tells how far it is.
 func (a *Appliance) Enrolment(context.Context) (api.Enrolment, error) { return a.enrolment.get(), nil }
 
-func (a *Appliance) showEnrolment(s api.Enrolment) {
-	a.enrolment.set(s)
-	a.hub.publish(api.Event{Kind: "enrolment", Enrolment: &s})
-}
-
-func (a *Appliance) enrol(ctx context.Context, s api.Enrolment) {
+// enrol takes the touches and keeps the person; it returns how that ended.
+func (a *Appliance) enrol(ctx context.Context, s api.Enrolment) api.Enrolment {
 	a.sensor.light(ctx, r503.Breathe, r503.Blue)
+	defer a.sensor.light(ctx, r503.Off, r503.Blue)
 	a.sensor.hear(func(text string) {
 		s.Message = text
-		a.showEnrolment(s)
+		a.enrolment.show(s)
 	})
 	defer a.sensor.hear(nil)
 	refs, err := a.reader.Enroll(ctx, s.Wanted, func(p finger.Progress) {
 		s.Taken, s.Quality, s.Message = p.Accepted, p.Quality.Score, p.Advice()
-		a.showEnrolment(s)
+		a.enrolment.show(s)
 	})
+	defer func() {
+		for _, r := range refs {
+			clear(r.Data)
+		}
+	}()
 	s.Active = false
 	if err != nil {
 		s.Failed, s.Message = true, enrolFailure(err)
-		a.showEnrolment(s)
-		return
+		return s
 	}
 	p, err := a.people.add(ctx, s.Name, consentDigest(), refs, a.now())
 	if err != nil {
-		s.Failed, s.Message = true, "The finger could not be kept: "+err.Error()
-		a.showEnrolment(s)
-		return
+		s.Failed, s.Message = true, enrolFailure(err)
+		return s
 	}
-	a.sensor.light(ctx, r503.On, r503.Blue)
 	h := p.api()
 	s.Human, s.Message = &h, s.Name+" is enrolled. The box registers the vote key on the chain."
-	if err := a.audit.Append(ctx, "human.enrolled", map[string]string{"person": h.ID, "address": h.Address, "consent": p.Consent}); err != nil {
-		a.log.Error("audit", "error", err)
-		a.problems.raise("audit.failed", "The audit log cannot be written.", err.Error())
-	}
-	a.showEnrolment(s)
-	a.changed(ctx)
+	a.note(ctx, "human.enrolled", map[string]string{"person": h.ID, "address": h.Address, "consent": p.Consent})
+	a.changed()
+	return s
 }
 
 func enrolFailure(err error) string {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"sync"
 
-	"github.com/vouchbox/vouch/appliance/api"
 	"github.com/vouchbox/vouch/appliance/config"
 	"github.com/vouchbox/vouch/inference"
 	"github.com/vouchbox/vouch/inference/model"
@@ -27,7 +26,8 @@ type executor struct {
 
 	mu      sync.Mutex
 	workers map[inference.Digest]*sandbox.Worker // by model
-	gpu     api.GPU
+
+	gpu graphics
 }
 
 var errNoModel = errors.New("this box does not hold the model")

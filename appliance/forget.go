@@ -25,9 +25,10 @@ func (a *Appliance) Forget(ctx context.Context, id string) error {
 		return conflict("The sensor is in use, and it may be for %s. Finish or cancel that first.", p.Name)
 	}
 	defer a.releaseSensor()
-	if !a.ceremony.get().Stage.Ended() {
+	if !a.ceremony.claim() {
 		return conflict("An answer is on its way to the chain. Delete %s once it has arrived.", p.Name)
 	}
+	defer a.ceremony.free()
 	if err := a.settled(ctx, p); err != nil {
 		return err
 	}
@@ -38,9 +39,9 @@ func (a *Appliance) Forget(ctx context.Context, id string) error {
 	ctx = context.WithoutCancel(ctx)
 	a.note(ctx, "human.forgotten", map[string]string{"person": p.ID.String(), "address": p.address.String()})
 	// The last messages may hold the name.
-	a.showCeremony(api.Ceremony{Stage: api.StageIdle}, nil)
-	a.showEnrolment(api.Enrolment{})
-	a.changed(ctx)
+	a.ceremony.show(api.Ceremony{Stage: api.StageIdle})
+	a.enrolment.show(api.Enrolment{})
+	a.changed()
 	return nil
 }
 

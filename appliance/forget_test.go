@@ -179,7 +179,7 @@ func TestForget(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := p.api()
-	a.showEnrolment(api.Enrolment{Name: "Ada", Human: &h})
+	a.enrolment.show(api.Enrolment{Name: "Ada", Human: &h})
 	refused := func(code, part string) {
 		t.Helper()
 		var e *api.Error
@@ -195,9 +195,9 @@ func TestForget(t *testing.T) {
 	refused(api.CodeConflict, "sensor is in use")
 	a.releaseSensor()
 
-	a.say(api.Ceremony{Stage: api.StageSent})
+	a.ceremony.claim()
 	refused(api.CodeConflict, "on its way to the chain")
-	a.say(api.Ceremony{Stage: api.StageIncluded, Message: "Ada"})
+	a.ceremony.end(api.Ceremony{Stage: api.StageIncluded, Message: "Ada"})
 
 	// A vote that is signed, in the records as the prover keeps them; the chain is away.
 	for k, v := range map[string]any{

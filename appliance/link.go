@@ -17,6 +17,8 @@ type link struct {
 	cfg light.Config
 	now func() time.Time
 
+	dialing sync.Mutex // held while a node is asked for the first time
+
 	mu     sync.Mutex
 	client *light.Client
 	latest light.Header
@@ -28,15 +30,17 @@ func newLink(cfg light.Config, now func() time.Time) *link { return &link{cfg: c
 
 // dial makes the light client unless it is there.
 func (l *link) dial(ctx context.Context) (*light.Client, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.client != nil {
-		return l.client, nil
+	l.dialing.Lock()
+	defer l.dialing.Unlock()
+	if c, err := l.get(); err == nil {
+		return c, nil
 	}
 	c, err := light.New(ctx, l.cfg, l.now)
 	if err != nil {
 		return nil, err
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.client = c
 	return c, nil
 }
@@ -61,8 +65,10 @@ func (l *link) Latest(ctx context.Context) (light.Header, error) {
 		return light.Header{}, err
 	}
 	l.mu.Lock()
-	l.latest = h
-	l.mu.Unlock()
+	defer l.mu.Unlock()
+	if h.Height > l.latest.Height {
+		l.latest = h
+	}
 	return h, nil
 }
 
@@ -145,13 +151,15 @@ func (l *link) keep(ctx context.Context, log *slog.Logger, p *problems, fn func(
 			return nil
 		case errors.Is(err, light.ErrAttack):
 			// Nothing that this node or its witnesses say can be believed any more.
+			log.Error("follow the chain", "error", err)
 			p.raise("chain.attack", "Two signed histories of the chain contradict each other. The box shows and signs nothing.",
 				"Keep the box on, do not vote, and tell the network's operators: "+err.Error())
 			<-ctx.Done()
 			return nil
 		case err != nil:
-			log.Warn("follow the chain", "error", err)
-			p.raise("chain.unproved", "The chain cannot be proved: "+err.Error(), "The box tries again by itself. Check the node in the configuration, and the network.")
+			if p.raise("chain.unproved", "The chain cannot be proved: "+err.Error(), "The box tries again by itself. Check the node in the configuration, and the network.") {
+				log.Warn("follow the chain", "error", err)
+			}
 		default:
 			p.clear("chain.unproved")
 		}

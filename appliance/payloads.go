@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/vouchbox/vouch/appliance/api"
 	"github.com/vouchbox/vouch/inference"
 	"github.com/vouchbox/vouch/inference/model"
 	"github.com/vouchbox/vouch/validator/poh"
 )
 
-// maxPayload bounds a payload that travels by digest.
-const maxPayload = 64 << 20
+// maxPayload bounds a payload that travels by digest: what the local API carries.
+const maxPayload = api.MaxPayload
 
 var (
 	errNoPayload    = errors.New("the payload is not on this box")

@@ -167,17 +167,26 @@ func (p *people) add(ctx context.Context, name, consent string, refs []sensors.T
 	if err := p.vault.Enroll(ctx, r.ID, refs); err != nil {
 		return person{}, fmt.Errorf("keep the references: %w", err)
 	}
-	blob, err := key.Create(ctx, p.dev, key.Options{Parent: &p.root})
+	r, err := p.complete(ctx, r)
 	if err != nil {
-		return person{}, fmt.Errorf("make the vote key: %w", err)
-	}
-	if r.VoteKey, err = blob.MarshalBinary(); err != nil {
-		return person{}, fmt.Errorf("encode the vote key: %w", err)
-	}
-	if r, err = p.load(ctx, r); err != nil {
-		return person{}, fmt.Errorf("load the vote key: %w", err)
+		return person{}, errors.Join(err, p.vault.Delete(context.WithoutCancel(ctx), r.ID))
 	}
 	return r, p.save(ctx, r)
+}
+
+// complete gives a person whose references are kept a vote key.
+func (p *people) complete(ctx context.Context, r person) (person, error) {
+	blob, err := key.Create(ctx, p.dev, key.Options{Parent: &p.root})
+	if err != nil {
+		return r, fmt.Errorf("make the vote key: %w", err)
+	}
+	if r.VoteKey, err = blob.MarshalBinary(); err != nil {
+		return r, fmt.Errorf("encode the vote key: %w", err)
+	}
+	if r, err = p.load(ctx, r); err != nil {
+		return r, fmt.Errorf("load the vote key: %w", err)
+	}
+	return r, nil
 }
 
 // registered writes down that the chain knows the person, unless the person was deleted meanwhile.

@@ -12,29 +12,52 @@ import (
 // problems tracks what is wrong now, since when, and what the owner can do.
 type problems struct {
 	now func() time.Time
-	mu  sync.Mutex
-	set map[string]api.Problem
+
+	mu      sync.Mutex
+	set     map[string]api.Problem
+	changed func() // hears of each change; nil before the box runs
 }
 
 func newProblems(now func() time.Time) *problems {
 	return &problems{now: now, set: make(map[string]api.Problem)}
 }
 
-// raise records or rewords a problem; it keeps the time since when.
-func (p *problems) raise(code, text, action string) {
+// tell sets who hears of changes.
+func (p *problems) tell(changed func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	since := p.now()
-	if old, ok := p.set[code]; ok {
-		since = old.Since
-	}
-	p.set[code] = api.Problem{Code: code, Text: text, Action: action, Since: since}
+	p.changed = changed
+}
+
+// raise records or rewords a problem; it keeps the time since when. It reports whether that is news.
+func (p *problems) raise(code, text, action string) bool {
+	return p.update(func() bool {
+		old, known := p.set[code]
+		next := api.Problem{Code: code, Text: text, Action: action, Since: old.Since}
+		if !known {
+			next.Since = p.now()
+		}
+		p.set[code] = next
+		return old != next
+	})
 }
 
 func (p *problems) clear(code string) {
+	p.update(func() bool {
+		_, known := p.set[code]
+		delete(p.set, code)
+		return known
+	})
+}
+
+func (p *problems) update(change func() bool) bool {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.set, code)
+	news, changed := change(), p.changed
+	p.mu.Unlock()
+	if news && changed != nil {
+		changed() // makes a status, which lists the problems
+	}
+	return news
 }
 
 // list is longest-standing first.

@@ -57,7 +57,9 @@ func (q *queue) put(s api.Summary) (changed bool) {
 	defer q.mu.Unlock()
 	changed = q.rows[s.ID] != s
 	q.rows[s.ID] = s
-	delete(q.rows, s.ID-min(s.ID, window))
+	old := s.ID - min(s.ID, window)
+	delete(q.rows, old)
+	delete(q.born, old)
 	return changed
 }
 

@@ -4,33 +4,47 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/vouchbox/vouch/validator/ledger"
 	"github.com/vouchbox/vouch/validator/poh"
 )
 
-// register brings every enrolled person onto the chain. It asks the chain first, so a power cut after
-// the transaction costs nothing; it is called after each block until all are there.
-func (a *Appliance) register(ctx context.Context) error {
+// registerLimit is how long one registration may hold up what the box does after a block.
+const registerLimit = time.Minute
+
+// registerAll brings every enrolled person onto the chain. It is called after each block until all
+// are there.
+func (a *Appliance) registerAll(ctx context.Context) {
 	for _, p := range a.people.list() {
 		if p.Registered || p.Forgotten {
 			continue
 		}
-		_, err := a.view().Human(ctx, p.address)
-		switch {
-		case err == nil:
-			if err := a.registered(ctx, p); err != nil {
-				return err
-			}
+		ctx, cancel := context.WithTimeout(ctx, registerLimit)
+		err := a.register(ctx, p)
+		cancel()
+		code := "human.unregistered." + p.ID.String()
+		if err == nil {
+			a.problems.clear(code)
 			continue
-		case !errors.Is(err, ledger.ErrAbsent):
-			return err
 		}
-		if err := a.bond(ctx, p); err != nil {
-			return err
+		if a.problems.raise(code, p.Name+" could not be registered on the chain.", err.Error()+" The box tries again by itself.") {
+			a.log.Warn("register", "person", p.ID.String(), "error", err)
 		}
 	}
-	return nil
+}
+
+// register asks the chain first, so a power cut after the transaction costs nothing.
+func (a *Appliance) register(ctx context.Context, p person) error {
+	_, err := a.view().Human(ctx, p.address)
+	switch {
+	case err == nil:
+		return a.registered(ctx, p)
+	case errors.Is(err, ledger.ErrAbsent):
+		return a.bond(ctx, p)
+	}
+	return err
 }
 
 // bond registers one person if the box's account can pay for it.
@@ -49,7 +63,6 @@ func (a *Appliance) bond(ctx context.Context, p person) error {
 			"Send HEART to "+a.account.String()+", with a little more for fees.")
 		return nil
 	}
-	a.problems.clear("box.unfunded")
 	if err := a.account.RegisterHuman(ctx, p.key, params.MinBond); err != nil {
 		return fmt.Errorf("register %s: %w", p.Name, err)
 	}
@@ -60,10 +73,36 @@ func (a *Appliance) registered(ctx context.Context, p person) error {
 	if err := a.people.registered(ctx, p); err != nil {
 		return err
 	}
-	if err := a.audit.Append(ctx, "human.registered", map[string]string{"person": p.ID.String(), "address": p.api().Address}); err != nil {
+	a.problems.clear("box.unfunded")
+	a.note(ctx, "human.registered", map[string]string{"person": p.ID.String(), "address": p.api().Address})
+	a.changed()
+	return nil
+}
+
+// holding is the balance of the box's account, as it was proved last.
+type holding struct {
+	mu     sync.Mutex
+	proved string // for people; empty before the first proof
+}
+
+func (h *holding) text() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.proved == "" {
+		return "not proved yet"
+	}
+	return h.proved
+}
+
+// count proves the balance anew.
+func (a *Appliance) count(ctx context.Context) error {
+	balance, err := a.account.Balance(ctx)
+	if err != nil {
 		return err
 	}
-	a.changed(ctx)
+	a.holding.mu.Lock()
+	defer a.holding.mu.Unlock()
+	a.holding.proved = heart(balance)
 	return nil
 }
 

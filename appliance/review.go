@@ -145,6 +145,10 @@ func checkedRules(d dossier) []api.Rule {
 
 // review is the dossier as the human reads it.
 func (a *Appliance) review(ctx context.Context, id uint64) (api.Review, dossier, error) {
+	// A node that hides blocks must not make a human answer yesterday's request.
+	if _, err := a.link.Latest(ctx); err != nil {
+		return api.Review{}, dossier{}, err
+	}
 	d, err := a.dossier(ctx, id)
 	if err != nil {
 		return api.Review{}, dossier{}, err

@@ -87,8 +87,17 @@ func (s *sensor) insist(ctx context.Context, fn func(*r503.Dev, context.Context)
 	}
 }
 
-// light shows a colour on the module's ring. It is a courtesy: a module without a light still reads.
+// lightLimit bounds the wait for a light that does not answer.
+const lightLimit = time.Second
+
+// light shows a colour on the module's ring. It is a courtesy: a module without a light still reads, and
+// one that is away is not opened for it. It goes out also when the box is stopping.
 func (s *sensor) light(ctx context.Context, mode r503.Mode, colour r503.Colour) {
+	if !s.status().Present {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lightLimit)
+	defer cancel()
 	_ = s.use(ctx, func(d *r503.Dev, ctx context.Context) error { return d.Aura(ctx, mode, 0x80, colour, 0) })
 }
 
@@ -172,7 +181,6 @@ func (s *sensor) status() api.Sensor {
 
 // keep opens the module, and notices within seconds when it is unplugged or plugged in again.
 func (s *sensor) keep(ctx context.Context, p *problems, changed func()) error {
-	defer s.close()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	before := s.status()

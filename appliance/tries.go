@@ -53,7 +53,7 @@ func (p retryPolicy) miss(ctx context.Context, now time.Time) (left int, again t
 		if err != nil {
 			return nil, err
 		}
-		if r.Used >= p.max {
+		if rested := r.Used >= p.max && !now.Before(r.Again); rested {
 			r = triesRecord{}
 		}
 		r.Used++

@@ -72,3 +72,17 @@ func TestTriesRefusesADamagedCounter(t *testing.T) {
 		t.Fatalf("miss on a damaged counter: %v", err)
 	}
 }
+
+// A miss that comes while the sensor rests, from a ceremony that began before, buys nothing.
+func TestMissWhileResting(t *testing.T) {
+	p := retryPolicy{store: openStore(t, t.TempDir()), max: 2, coolDown: time.Minute}
+	now := time.Unix(1000, 0)
+	for range 3 {
+		if _, _, err := p.miss(t.Context(), now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left, again, err := p.left(t.Context(), now); err != nil || left != 0 || !again.Equal(now.Add(time.Minute)) {
+		t.Errorf("%d tries are left until %s, %v; want none", left, again, err)
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"html/template"
 	"net"
@@ -63,22 +64,25 @@ func (f *fingers) touch(ctx context.Context, finger *synth.Finger) error {
 	return nil
 }
 
-var page = template.Must(template.New("sensor").Parse(`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>The demo's sensor</title><link rel="stylesheet" href="/sensor.css"></head>
-<body><main>
-<h1>The demo's fingerprint sensor</h1>
-<p>This page stands in for a finger. It is part of the demo, not of the product: the box sees a serial fingerprint module, and a picture of a synthetic finger that no person has.</p>
-{{with .}}<p role="status">{{.}}</p>{{end}}
-<form method="post" action="/touch"><button name="who" value="ada">Touch with the enrolled finger (Ada)</button>
-<button name="who" value="stranger">Touch with a stranger's finger</button></form>
-<p>Press one while the box asks for a touch. To enrol, press Ada's until the box is content.</p>
-</main></body></html>
-`))
+//go:embed sensor.html
+var sensorHTML string
 
-const css = `:root{color-scheme:light dark}body{font:1.1rem/1.5 system-ui,sans-serif;margin:0;display:grid;min-height:100vh;place-items:center}
-main{max-width:36rem;padding:2rem}button{font:inherit;display:block;width:100%;margin:.75rem 0;padding:1rem;border-radius:.75rem;border:1px solid;background:Canvas;color:CanvasText;cursor:pointer}
-button:hover,button:focus-visible{outline:3px solid Highlight}`
+//go:embed sensor.css
+var sensorCSS []byte
+
+var sensorPage = template.Must(template.New("sensor").Funcs(template.FuncMap{"fingers": func() map[string]string {
+	return map[string]string{"ada": "Touch with your finger", "stranger": "Touch with a stranger's finger"}
+}}).Parse(sensorHTML))
+
+// outcome tells what became of the last touch.
+type outcome struct{ Kind, Text string }
+
+// outcomes by the name that stands in the page's address: reloading the page touches nothing.
+var outcomes = map[string]outcome{
+	"ada":      {"read", "The sensor read your finger. See the panel."},
+	"stranger": {"read", "The sensor read a stranger's finger. See the panel."},
+	"nobody":   {"unread", "Nobody read the finger: the box does not ask for a touch now. Start in the panel."},
+}
 
 // serve shows the sensor page until ctx ends.
 func (f *fingers) serve(ctx context.Context, address string) (url string, err error) {
@@ -86,31 +90,41 @@ func (f *fingers) serve(ctx context.Context, address string) (url string, err er
 	if err != nil {
 		return "", fmt.Errorf("open the sensor page: %w", err)
 	}
-	mux := http.NewServeMux()
-	show := func(w http.ResponseWriter, text string) {
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-		if err := page.Execute(w, text); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-		}
-	}
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { show(w, "") })
-	mux.HandleFunc("GET /sensor.css", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/css; charset=utf-8")
-		_, _ = w.Write([]byte(css))
-	})
-	mux.HandleFunc("POST /touch", func(w http.ResponseWriter, r *http.Request) {
-		finger, who := f.ada, "Ada's finger"
-		if r.PostFormValue("who") == "stranger" {
-			finger, who = f.stranger, "a stranger's finger"
-		}
-		if err := f.touch(r.Context(), finger); err != nil {
-			show(w, "Nobody read "+who+": the box is not asking for a touch.")
-			return
-		}
-		show(w, "The sensor read "+who+". See the panel.")
-	})
-	server := &http.Server{Handler: http.NewCrossOriginProtection().Handler(mux), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: http.NewCrossOriginProtection().Handler(f.pages()), ReadHeaderTimeout: 5 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	go func() { _ = server.Serve(l) }()
 	return "http://" + l.Addr().String(), nil
+}
+
+func (f *fingers) pages() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		w.Header().Set("Cache-Control", "no-store")
+		var said any
+		if o, ok := outcomes[r.FormValue("touched")]; ok {
+			said = o
+		}
+		if err := sensorPage.Execute(w, said); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	})
+	mux.HandleFunc("GET /sensor.css", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/css; charset=utf-8")
+		_, _ = w.Write(sensorCSS)
+	})
+	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	mux.HandleFunc("POST /touch", func(w http.ResponseWriter, r *http.Request) {
+		who := r.PostFormValue("who")
+		finger, ok := map[string]*synth.Finger{"ada": f.ada, "stranger": f.stranger}[who]
+		if !ok {
+			http.Error(w, "There is no such finger.", http.StatusBadRequest)
+			return
+		}
+		if err := f.touch(r.Context(), finger); err != nil {
+			who = "nobody"
+		}
+		http.Redirect(w, r, "/?touched="+who, http.StatusSeeOther)
+	})
+	return mux
 }

@@ -20,8 +20,15 @@ func main() {
 	flag.StringVar(&cfg.models, "models", ".cache/models", "folder of the fetched models")
 	flag.StringVar(&cfg.panel, "panel", "127.0.0.1:8480", "address of the panel")
 	flag.StringVar(&cfg.sensor, "sensor", "127.0.0.1:8481", "address of the demo's sensor page")
-	auto := flag.Bool("auto", false, "play the whole story unattended and exit")
+	auto := flag.Bool("auto", false, "play the whole story unattended, print one JSON object and exit; pages get free ports unless given")
 	flag.Parse()
+	given := make(map[string]bool)
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for name, address := range map[string]*string{"panel": &cfg.panel, "sensor": &cfg.sensor} {
+		if *auto && !given[name] {
+			*address = "127.0.0.1:0"
+		}
+	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

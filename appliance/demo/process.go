@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,7 +23,6 @@ type process struct {
 	cmd  *exec.Cmd
 	log  string // path of what it said on stderr
 	done chan struct{}
-	err  error
 
 	mu   sync.Mutex
 	peak map[string]int // MiB by program name, children included
@@ -55,12 +55,17 @@ func launch(ctx context.Context, logs, bin string, args ...string) (*process, re
 	if err != nil {
 		return nil, ready{}, fmt.Errorf("start %s: %w", name, err)
 	}
-	if err := cmd.Start(); err != nil {
-		return nil, ready{}, fmt.Errorf("start %s: %w", name, err)
-	}
 	p := &process{name: name, cmd: cmd, log: path, done: make(chan struct{}), peak: make(map[string]int)}
-	said := make(chan ready, 1)
+	said, started := make(chan ready, 1), make(chan error, 1)
 	go func() {
+		// Pdeathsig follows the thread that forked (prctl(2)), so that thread lives as long as the program.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
 			var r ready
@@ -71,9 +76,12 @@ func launch(ctx context.Context, logs, bin string, args ...string) (*process, re
 				}
 			}
 		}
-		p.err = cmd.Wait()
+		_ = cmd.Wait() // how it ended is in ProcessState
 		close(p.done)
 	}()
+	if err := <-started; err != nil {
+		return nil, ready{}, fmt.Errorf("start %s: %w", name, err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	select {
@@ -81,18 +89,16 @@ func launch(ctx context.Context, logs, bin string, args ...string) (*process, re
 		go p.watch()
 		return p, r, nil
 	case <-p.done:
-		return nil, ready{}, fmt.Errorf("%s ended at once (%w): %s", name, errOr(p.err, "exit 0"), tail(path))
+		return nil, ready{}, p.ended()
 	case <-ctx.Done():
 		p.kill()
 		return nil, ready{}, fmt.Errorf("%s did not become ready: %w: %s", name, ctx.Err(), tail(path))
 	}
 }
 
-func errOr(err error, text string) error {
-	if err != nil {
-		return err
-	}
-	return errors.New(text)
+// ended says how a program ended that should run. It is for after done.
+func (p *process) ended() error {
+	return fmt.Errorf("%s ended by itself (%s): %s", p.name, p.cmd.ProcessState, tail(p.log))
 }
 
 // tail is the end of a log, for an error text.
@@ -122,6 +128,7 @@ func (p *process) stop() error {
 	}
 }
 
+// kill ends the program at once, as a crash does: it gets no chance to tidy up.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	<-p.done
@@ -201,8 +208,8 @@ func status(pid int, field string) (int, bool) {
 	return 0, false
 }
 
-// run runs a program to its end and returns what it printed on stdout.
-func run(ctx context.Context, bin string, args ...string) ([]byte, error) {
+// output runs a program to its end and returns what it printed on stdout.
+func output(ctx context.Context, bin string, args ...string) ([]byte, error) {
 	var stderr strings.Builder
 	cmd := exec.CommandContext(ctx, bin, args...)
 	cmd.Stderr = &stderr

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/vouchbox/vouch/appliance/api"
@@ -21,10 +23,10 @@ type config struct {
 
 // stage is everything that the demo started, in order.
 type stage struct {
+	run
 	cfg     config
-	home    string // this run's folder
-	sockets string // short paths: a Unix socket's is 107 bytes at most (unix(7))
 	tpm     *tpmtest.Process
+	tpmPath string // what the box is told to open
 	module  *drivertest.R503
 	fingers *fingers
 	node    *process
@@ -40,28 +42,41 @@ type stage struct {
 }
 
 func newStage(cfg config) (*stage, error) {
+	for _, a := range []struct{ flag, what, address string }{{"-panel", "panel", cfg.panel}, {"-sensor", "sensor page", cfg.sensor}} {
+		if err := free(a.address); err != nil {
+			return nil, fmt.Errorf("the address of the %s is taken: %w; end what listens there, or choose another with %s 127.0.0.1:PORT", a.what, err, a.flag)
+		}
+	}
 	root, err := filepath.Abs(cfg.dir)
 	if err != nil {
 		return nil, err
-	}
-	if err := os.MkdirAll(root, 0o700); err != nil {
-		return nil, fmt.Errorf("make the demo's folder: %w", err)
 	}
 	if cfg.bin, err = filepath.Abs(cfg.bin); err != nil {
 		return nil, err
 	}
 	s := &stage{cfg: cfg, peak: make(map[string]int)}
-	if s.home, err = os.MkdirTemp(root, time.Now().Format("20060102-150405-")); err != nil {
-		return nil, fmt.Errorf("make this run's folder: %w", err)
-	}
-	if s.sockets, err = os.MkdirTemp("", "vouch-"); err != nil {
-		return nil, fmt.Errorf("make the folder of sockets: %w", err)
+	if s.run, err = newRun(root, time.Now()); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
 
-func (s *stage) path(elem ...string) string {
-	return filepath.Join(append([]string{s.home}, elem...)...)
+// free reports whether a program could listen on the address now, or why not.
+func free(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}
+
+// freeAddress is a loopback address that nothing listens on, for a server that must come back to it.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	return l.Addr().String(), l.Close()
 }
 
 func (s *stage) program(name string) string { return filepath.Join(s.cfg.bin, name) }
@@ -71,7 +86,13 @@ func (s *stage) openTPM(ctx context.Context) (err error) {
 	if err := os.Mkdir(s.path("tpm"), 0o700); err != nil {
 		return fmt.Errorf("make the folder of the TPM: %w", err)
 	}
-	s.tpm, err = tpmtest.Launch(ctx, s.path("tpm"))
+	return s.startTPM(ctx)
+}
+
+func (s *stage) startTPM(ctx context.Context) (err error) {
+	if s.tpm, err = tpmtest.LaunchAt(ctx, s.path("tpm"), s.sockets); err == nil {
+		s.tpmPath = s.tpm.Path()
+	}
 	return err
 }
 
@@ -89,10 +110,17 @@ func (s *stage) openSensor(ctx context.Context) (err error) {
 
 // openChain writes a single-validator chain and starts its node.
 func (s *stage) openChain(ctx context.Context) error {
-	rpc := "127.0.0.1:0"
-	if _, err := run(ctx, s.program("vouchnode"), "init-devnet", "--home", s.path("node"), "--rpc", rpc); err != nil {
+	rpc, err := freeAddress()
+	if err != nil {
 		return err
 	}
+	if _, err := output(ctx, s.program("vouchnode"), "init-devnet", "--home", s.path("node"), "--rpc", rpc); err != nil {
+		return err
+	}
+	return s.startNode(ctx)
+}
+
+func (s *stage) startNode(ctx context.Context) error {
 	node, said, err := launch(ctx, s.home, s.program("vouchnode"), "start", "--home", s.path("node"))
 	if err != nil {
 		return err
@@ -124,7 +152,7 @@ func (s *stage) openBox(ctx context.Context) error {
 	}
 	box := map[string]any{
 		"box": "Demo box", "state_dir": s.path("box"), "socket": filepath.Join(s.sockets, "vouchd.sock"),
-		"allow_uids": []int{os.Getuid()}, "tpm": s.tpm.Path(),
+		"allow_uids": []int{os.Getuid()}, "tpm": s.tpmPath,
 		"sensor":    map[string]any{"path": s.module.Path(), "baud": 57600},
 		"chain":     map[string]any{"id": chainID, "primary": s.rpc, "allow_no_witness": true, "trust": trusted, "trust_period": "168h"},
 		"inference": map[string]any{"binary": worker, "models_dir": models},
@@ -160,12 +188,14 @@ func (s *stage) openPanel(ctx context.Context) error {
 		return err
 	}
 	s.panel, s.panelURL = panel, said.URL
+	// A panel that is started again comes back to the address that the browser knows.
+	s.cfg.panel = strings.TrimPrefix(said.URL, "http://")
 	return nil
 }
 
 // vouch runs the command line as its user does, and decodes what it prints.
 func (s *stage) vouch(ctx context.Context, into any, args ...string) error {
-	out, err := run(ctx, s.program("vouch"), append([]string{"--config", s.path("vouch.json"), "-o", "json"}, args...)...)
+	out, err := output(ctx, s.program("vouch"), append([]string{"--config", s.path("vouch.json"), "-o", "json"}, args...)...)
 	if into != nil && len(out) > 0 {
 		if e := json.Unmarshal(out, into); e != nil {
 			return errors.Join(err, fmt.Errorf("read what vouch printed: %w", e))
@@ -211,6 +241,6 @@ func (s *stage) close() error {
 		errs = append(errs, s.tpm.Stop(ctx))
 	}
 	note(s.peak, "demo", os.Getpid())
-	errs = append(errs, os.RemoveAll(s.sockets))
+	errs = append(errs, s.run.close())
 	return errors.Join(errs...)
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/vouchbox/vouch/appliance/api"
-	"github.com/vouchbox/vouch/sensors/synth"
 )
 
 // result is the last line of the unattended demo.
@@ -40,6 +39,7 @@ func (n narrator) say(format string, args ...any) { fmt.Fprintf(n.w, format+"\n"
 
 // play starts the box and, unattended, tells the whole story; else it runs until ctx ends.
 func play(ctx context.Context, cfg config, auto bool, tell narrator) (res result, err error) {
+	begun := time.Now()
 	s, err := newStage(cfg)
 	if err != nil {
 		return result{}, err
@@ -48,10 +48,11 @@ func play(ctx context.Context, cfg config, auto bool, tell narrator) (res result
 	defer func() {
 		err = errors.Join(err, s.close())
 		res.PeakRSSMiB = s.peak
+		res.Seconds["total"] = seconds(time.Since(begun))
 		if err == nil {
 			tell.say("Everything that the demo started has ended. Its files are in %s", s.home)
 		} else {
-			tell.say("The logs are in %s", s.home)
+			tell.say("The logs of this run are in %s", s.home)
 		}
 	}()
 	step := func(name, text string, fn func(context.Context) error) error {
@@ -60,9 +61,11 @@ func play(ctx context.Context, cfg config, auto bool, tell narrator) (res result
 		if err := fn(ctx); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		took := time.Since(start).Seconds()
-		res.Seconds[name] = float64(int(took*100)) / 100
-		tell.say("  done in %.1f s", took)
+		res.Seconds[name] = seconds(time.Since(start))
+		if name == "approve" {
+			res.Seconds["to_first_approval"] = seconds(time.Since(begun))
+		}
+		tell.say("  done in %.1f s", res.Seconds[name])
 		return nil
 	}
 	tell.say("The Vouch demo: real programs, a virtual sensor with synthetic fingers, a software TPM.")
@@ -90,20 +93,40 @@ func play(ctx context.Context, cfg config, auto bool, tell narrator) (res result
 	return res, s.unattended(ctx, clip, &res, step)
 }
 
+func seconds(d time.Duration) float64 { return d.Round(10 * time.Millisecond).Seconds() }
+
+// What the requester asks, first and then once more.
+const (
+	firstAsk  = "Mark where somebody speaks, so that subtitles can be timed."
+	secondAsk = "Mark it once more, for subtitles in a second language."
+)
+
 // show submits a request and leaves the rest to the person at the browser.
 func (s *stage) show(ctx context.Context, clip string, tell narrator) error {
-	if _, err := s.submit(ctx, clip, "Tell me where somebody speaks in this clip."); err != nil {
+	if _, err := s.submit(ctx, clip, firstAsk); err != nil {
 		return err
 	}
 	tell.say("")
 	tell.say("  The panel          %s", s.panelURL)
 	tell.say("  The demo's sensor  %s", s.sensorURL)
 	tell.say("")
-	tell.say("Enrol in the panel, then open the request that waits, and answer it. When the panel says “touch now”, touch on the sensor's page.")
+	tell.say("1. In the panel, enrol yourself under People; touch on the sensor's page until the box is content.")
+	tell.say("2. Open the request that waits, listen, answer the rules and approve it.")
+	tell.say("3. When the panel says “Touch the sensor now”, touch on the sensor's page, and see the receipt.")
 	tell.say("The command line: %s --config %s status", s.program("vouch"), s.path("vouch.json"))
 	tell.say("Ctrl-C ends everything.")
-	<-ctx.Done()
-	return nil
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-s.node.done:
+		return s.node.ended()
+	case <-s.box.done:
+		return s.box.ended()
+	case <-s.panel.done:
+		return s.panel.ended()
+	case <-s.tpm.Done():
+		return errors.New("swtpm ended by itself")
+	}
 }
 
 func (s *stage) unattended(ctx context.Context, clip string, res *result, step func(name, text string, fn func(context.Context) error) error) error {
@@ -115,11 +138,12 @@ func (s *stage) unattended(ctx context.Context, clip string, res *result, step f
 	}
 	var err error
 	run("enrol", "Ada enrols a finger; the box registers her vote key", func(ctx context.Context) error {
-		res.Enrolled, err = s.enrol(ctx)
+		err := s.enrol(ctx)
+		res.Enrolled = err == nil
 		return err
 	}, &err)
 	run("submit", "A requester submits the clip and escrows the fee", func(ctx context.Context) (err error) {
-		id, err = s.submit(ctx, clip, "Tell me where somebody speaks in this clip.")
+		id, err = s.submit(ctx, clip, firstAsk)
 		return err
 	}, &err)
 	run("approve", "Ada reads the rules, approves and touches; her match releases one TPM signature", func(ctx context.Context) error {
@@ -168,18 +192,22 @@ func (s *stage) mint(ctx context.Context) error {
 	if err := os.WriteFile(s.path("rules.json"), rules, 0o600); err != nil {
 		return fmt.Errorf("write the rules: %w", err)
 	}
-	return s.vouch(ctx, nil, "nft", "mint", "--key", s.key("author"), "--name", "Silero voice activity",
-		"--description", "Marks where in a clip somebody speaks.", "--model", s.model, "--rules", s.path("rules.json"))
+	return s.mintWith(ctx, s.path("rules.json"))
 }
 
-// speak makes the request's payload: three seconds of speech that belongs to nobody.
+func (s *stage) mintWith(ctx context.Context, rules string) error {
+	return s.vouch(ctx, nil, "nft", "mint", "--key", s.key("author"), "--name", "Silero voice activity",
+		"--description", "Marks where in a clip somebody speaks.", "--model", s.model, "--rules", rules)
+}
+
+// speak makes the request's payload: a sentence, between two pauses, in a voice that belongs to nobody.
 func speak(ctx context.Context, path string) error {
 	raw := path + ".22k"
 	defer os.Remove(raw)
-	if _, err := run(ctx, "espeak-ng", "-v", "en", "-s", "150", "-w", raw, "A person decides what this machine may do."); err != nil {
+	if _, err := output(ctx, "espeak-ng", "-v", "en", "-s", "150", "-w", raw, "A person decides what this machine may do."); err != nil {
 		return err
 	}
-	_, err := run(ctx, "sox", raw, "-r", "16000", "-c", "1", "-b", "16", path)
+	_, err := output(ctx, "sox", raw, "-r", "16000", "-c", "1", "-b", "16", path, "pad", "0.5", "0.4")
 	return err
 }
 
@@ -192,117 +220,11 @@ func (s *stage) submit(ctx context.Context, clip, instruction string) (uint64, e
 	return out.ID, err
 }
 
-// enrol touches until the box is content, then waits for the chain.
-func (s *stage) enrol(ctx context.Context) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
-	defer cancel()
-	if _, err := s.client.Enrol(ctx, api.EnrolRequest{Name: "Ada", Consent: true}); err != nil {
-		return false, err
-	}
-	for {
-		e, err := s.client.Enrolment(ctx)
-		if err != nil {
-			return false, err
-		}
-		if e.Failed {
-			return false, errors.New(e.Message)
-		}
-		if !e.Active {
-			break
-		}
-		// A touch that nobody reads is repeated: the enrolment ended, or the box looks away for a moment.
-		_ = s.fingers.touch(ctx, s.fingers.ada)
-		if ctx.Err() != nil {
-			return false, ctx.Err()
-		}
-	}
-	return s.await(ctx, func(e api.Event) (bool, error) {
-		return e.Status != nil && len(e.Status.Humans) == 1 && e.Status.Humans[0].Registered, nil
-	})
-}
-
-// await follows the box's events until fn is content.
-func (s *stage) await(ctx context.Context, fn func(api.Event) (bool, error)) (bool, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	found := errors.New("found")
-	err := s.client.Events(ctx, func(e api.Event) error {
-		ok, err := fn(e)
-		if err != nil {
-			return err
-		}
-		if ok {
-			return found
-		}
-		return nil
-	})
-	if errors.Is(err, found) {
-		return true, nil
-	}
-	return false, err
-}
-
-// ask opens a request as a person does, takes the reading time, and approves it.
-func (s *stage) ask(ctx context.Context, id uint64) error {
-	var r api.Review
-	_, err := s.await(ctx, func(e api.Event) (bool, error) {
-		for _, q := range e.Queue {
-			if q.ID == id {
-				return true, nil
-			}
-		}
-		return false, nil
-	})
-	if err != nil {
-		return err
-	}
-	if r, err = s.client.Review(ctx, id); err != nil {
-		return err
-	}
-	select {
-	case <-time.After(time.Duration(r.ReadingSeconds)*time.Second + 200*time.Millisecond):
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	ans := api.Answer{Decision: "approve", Digest: r.Digest, Rules: make(map[string]string)}
-	for _, q := range r.Rules {
-		if q.Judged {
-			ans.Rules[q.ID] = "yes"
-		}
-	}
-	_, err = s.client.Answer(ctx, id, ans)
-	return err
-}
-
-// answer approves a request and touches with the given finger until the ceremony has ended.
-func (s *stage) answer(ctx context.Context, id uint64, finger *synth.Finger) (api.Ceremony, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
-	defer cancel()
-	if err := s.ask(ctx, id); err != nil {
-		return api.Ceremony{}, err
-	}
-	for {
-		c, err := s.client.Ceremony(ctx)
-		if err != nil || c.Stage != api.StageTouch {
-			break
-		}
-		_ = s.fingers.touch(ctx, finger)
-	}
-	var last api.Ceremony
-	_, err := s.await(ctx, func(e api.Event) (bool, error) {
-		if e.Ceremony != nil {
-			last = *e.Ceremony
-		}
-		return e.Ceremony != nil && last.Request == id && last.Stage.Ended(), nil
-	})
-	return last, err
-}
-
 // executed waits for the receipt on the chain.
 func (s *stage) executed(ctx context.Context, id uint64, res *result) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	if _, err := s.await(ctx, func(e api.Event) (bool, error) {
+	if err := s.await(ctx, func(e api.Event) (bool, error) {
 		for _, q := range e.Queue {
 			if q.ID == id && q.State == api.StateFinal {
 				return true, nil
@@ -325,7 +247,7 @@ func (s *stage) executed(ctx context.Context, id uint64, res *result) error {
 
 // refused lets a stranger touch once for a new request, and checks that no vote came of it.
 func (s *stage) refused(ctx context.Context, clip string, res *result) error {
-	id, err := s.submit(ctx, clip, "Once more, please.")
+	id, err := s.submit(ctx, clip, secondAsk)
 	if err != nil {
 		return err
 	}
@@ -338,23 +260,17 @@ func (s *stage) refused(ctx context.Context, clip string, res *result) error {
 	if err != nil {
 		return err
 	}
-	c := before
-	for c.Stage == api.StageTouch && c.TriesLeft == before.TriesLeft {
-		_ = s.fingers.touch(ctx, s.fingers.stranger)
-		if _, err := s.await(ctx, func(e api.Event) (bool, error) {
-			if e.Ceremony != nil {
-				c = *e.Ceremony
-			}
-			return e.Ceremony != nil && c.Message != before.Message, nil
-		}); err != nil {
-			return err
-		}
+	c, err := s.touchUntil(ctx, s.fingers.stranger, func(c api.Ceremony) bool {
+		return c.Stage != api.StageTouch || c.TriesLeft != before.TriesLeft
+	})
+	if err != nil {
+		return err
 	}
 	res.TriesLeft = c.TriesLeft
 	if c, err = s.client.Cancel(ctx); err != nil {
 		return err
 	}
-	if _, err := s.await(ctx, func(e api.Event) (bool, error) {
+	if err := s.await(ctx, func(e api.Event) (bool, error) {
 		if e.Ceremony != nil {
 			c = *e.Ceremony
 		}
@@ -459,15 +375,15 @@ func (s *stage) voteKeyFixed(ctx context.Context) (bool, error) {
 		{"tpm2_flushcontext", "-t"},
 		{"tpm2_load", "-Q", "-C", s.path("srk.ctx"), "-u", s.path("vote.pub"), "-r", s.path("vote.priv"), "-c", s.path("vote.ctx")},
 	} {
-		if _, err := run(ctx, args[0], append(args[1:], "-T", tcti)...); err != nil {
+		if _, err := output(ctx, args[0], append(args[1:], "-T", tcti)...); err != nil {
 			return false, err
 		}
 	}
-	out, err := run(ctx, "tpm2_readpublic", "-T", tcti, "-c", s.path("vote.ctx"))
+	out, err := output(ctx, "tpm2_readpublic", "-T", tcti, "-c", s.path("vote.ctx"))
 	if err != nil {
 		return false, err
 	}
-	if _, err := run(ctx, "tpm2_flushcontext", "-T", tcti, "-t"); err != nil {
+	if _, err := output(ctx, "tpm2_flushcontext", "-T", tcti, "-t"); err != nil {
 		return false, err
 	}
 	text := string(out)

@@ -2,35 +2,8 @@ package main
 
 import (
 	"encoding/json"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 )
-
-// root is the module's folder.
-func root(t *testing.T) string {
-	t.Helper()
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Clean(string(out[:len(out)-1]))
-}
-
-// build makes the product's programs as `make demo` does.
-func build(t *testing.T, root string) string {
-	t.Helper()
-	bin := t.TempDir()
-	for name, cgo := range map[string]string{"vouchd": "0", "vouchpanel": "0", "vouchnode": "0", "vouch": "0", "vouchinfer": "1"} {
-		cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(bin, name), "./cmd/"+name)
-		cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED="+cgo)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("build %s: %v\n%s", name, err, out)
-		}
-	}
-	return bin
-}
 
 type testWriter struct{ t *testing.T }
 
@@ -41,12 +14,7 @@ func (w testWriter) Write(b []byte) (int, error) {
 
 // The story of `make demo AUTO=1`, with the product's own programs.
 func TestStory(t *testing.T) {
-	top := root(t)
-	cfg := config{
-		bin: build(t, top), dir: t.TempDir(), models: filepath.Join(top, ".cache", "models"),
-		panel: "127.0.0.1:0", sensor: "127.0.0.1:0",
-	}
-	res, err := play(t.Context(), cfg, true, narrator{testWriter{t}})
+	res, err := play(t.Context(), testConfig(t), true, narrator{testWriter{t}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +45,9 @@ func TestStory(t *testing.T) {
 	}
 	for _, mib := range res.PeakRSSMiB {
 		total += mib
+	}
+	if first := res.Seconds["to_first_approval"]; first <= 0 || first >= res.Seconds["total"] {
+		t.Errorf("the first approval came after %v s of %v s", first, res.Seconds["total"])
 	}
 	t.Logf("peak memory %v MiB, %d together; seconds %v", res.PeakRSSMiB, total, res.Seconds)
 }

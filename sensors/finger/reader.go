@@ -52,20 +52,19 @@ func NewReader(s Scanner, dpi int) (*Reader, error) {
 	return &Reader{scanner: s, dpi: dpi, matcher: match.New()}, nil
 }
 
-// Verify takes one fresh touch and compares it with the references of a person. The Decision carries the challenge, the
-// person and the time that now gives when the touch has been taken; it has not matched if the finger is another one.
+// References gives the references of a person to use, for no longer than the call, and returns use's error.
+type References func(use func([]sensors.Template) error) error
+
+// Verify takes one fresh touch and compares it with the references of a person, which are asked for once the touch is there.
+// The Decision carries the challenge, the person and the time that now gives when the touch has been taken; it has not
+// matched if the finger is another one.
 //
 // The finger must leave the sensor first if the sensor can tell, so that a finger left lying approves nothing.
-// Errors: ErrQuality (a *QualityError; costs no try), ErrReplay, ErrReferences, ErrSample, and those of the sensor and ctx.
+// Errors: ErrQuality (a *QualityError; costs no try), ErrReplay, ErrReferences, ErrSample, and those of refs, the sensor and ctx.
 // With an error the Decision is the zero one, which has not matched.
-func (r *Reader) Verify(ctx context.Context, challenge [32]byte, person sensors.PersonID, refs []sensors.Template, now func() time.Time) (sensors.Decision, error) {
+func (r *Reader) Verify(ctx context.Context, challenge [32]byte, person sensors.PersonID, refs References, now func() time.Time) (sensors.Decision, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	views, err := prepare(refs)
-	if err != nil {
-		return sensors.Decision{}, fmt.Errorf("verify finger: %w", err)
-	}
-	defer forget(views)
 	set, q, err := r.touch(ctx)
 	if err != nil {
 		return sensors.Decision{}, fmt.Errorf("verify finger: %w", err)
@@ -76,7 +75,18 @@ func (r *Reader) Verify(ctx context.Context, challenge [32]byte, person sensors.
 	}
 	live := match.Prepare(set)
 	defer live.Clear()
-	score := r.matcher.CompareViews(live, views)
+	var score sensors.Score
+	err = refs(func(templates []sensors.Template) error {
+		views, err := prepare(templates)
+		defer forget(views)
+		if err == nil {
+			score = r.matcher.CompareViews(live, views)
+		}
+		return err
+	})
+	if err != nil {
+		return sensors.Decision{}, fmt.Errorf("verify finger: %w", err)
+	}
 	return sensors.Decide(witness.Take(), sensors.Verdict{
 		Matched:   score >= match.Accept,
 		Person:    person,
@@ -94,11 +104,11 @@ func prepare(refs []sensors.Template) ([]*match.Print, error) {
 	var views []*match.Print
 	for i, t := range refs {
 		if t.Modality != sensors.Finger || t.Format != minutiae.Format {
-			return nil, fmt.Errorf("reference %d is a %v: %w", i, t, ErrReferences)
+			return views, fmt.Errorf("reference %d is a %v: %w", i, t, ErrReferences)
 		}
 		set, err := minutiae.Decode(t.Data)
 		if err != nil {
-			return nil, fmt.Errorf("reference %d: %w: %w", i, err, ErrReferences)
+			return views, fmt.Errorf("reference %d: %w: %w", i, err, ErrReferences)
 		}
 		views = append(views, match.Prepare(set))
 	}

@@ -47,7 +47,7 @@ func Launch(ctx context.Context, dir string) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := launchAt(ctx, dir, sockets)
+	p, err := LaunchAt(ctx, dir, sockets)
 	if err != nil {
 		os.RemoveAll(sockets)
 		return nil, err
@@ -56,8 +56,9 @@ func Launch(ctx context.Context, dir string) (*Process, error) {
 	return p, nil
 }
 
-// launchAt is Launch with the sockets in a directory that the caller removes.
-func launchAt(ctx context.Context, dir, sockets string) (*Process, error) {
+// LaunchAt is Launch with the sockets in a directory of the caller's, who removes it: a TPM that is launched there again after Stop or Kill
+// has the same Path, as a chip has after a power cut.
+func LaunchAt(ctx context.Context, dir, sockets string) (*Process, error) {
 	binary, err := exec.LookPath("swtpm")
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMissing, err)

@@ -26,7 +26,7 @@ func Start(t testing.TB) *SWTPM {
 
 func launch(t testing.TB, dir, sockets string) *Process {
 	t.Helper()
-	p, err := launchAt(context.Background(), dir, sockets)
+	p, err := LaunchAt(context.Background(), dir, sockets)
 	if err != nil {
 		t.Fatal(err)
 	}

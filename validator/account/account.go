@@ -53,7 +53,21 @@ func (a *Account) String() string { return a.Address().String() }
 
 // Balance is the account's holding, in aheart, proved.
 func (a *Account) Balance(ctx context.Context) (sdkmath.Int, error) {
-	return tx.Balance(ctx, a.chain, a.Address(), poh.Denom)
+	return BalanceOf(ctx, a.chain, a.Address())
+}
+
+// BalanceOf is an account's holding, in aheart, proved. An account that nobody sent anything to has
+// none; this is asked first, because x/bank keeps empty values beside its balances, and ICS-23 cannot
+// prove an absence next to one.
+func BalanceOf(ctx context.Context, r tx.Reader, address tx.Address) (sdkmath.Int, error) {
+	_, err := tx.AccountNumber(ctx, r, address)
+	if errors.Is(err, tx.ErrNoAccount) {
+		return sdkmath.ZeroInt(), nil
+	}
+	if err != nil {
+		return sdkmath.Int{}, err
+	}
+	return tx.Balance(ctx, r, address, poh.Denom)
 }
 
 // Gas that the transactions may use: what they were measured to use, with room. An inline payload

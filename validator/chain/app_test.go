@@ -29,7 +29,6 @@ func newApp(t *testing.T) *App {
 
 // The default state is sound in each module, in our denomination, and is refused for want of a validator.
 func TestDefaultGenesis(t *testing.T) {
-	t.Parallel()
 	app := newApp(t)
 	state := app.DefaultGenesis()
 	if err := app.ValidateGenesis(state); err != nil {
@@ -50,7 +49,6 @@ func TestDefaultGenesis(t *testing.T) {
 }
 
 func TestInitChainRefusals(t *testing.T) {
-	t.Parallel()
 	params := cmttypes.DefaultConsensusParams().ToProto()
 	for name, req := range map[string]*abci.RequestInitChain{
 		"another chain": {ChainId: "other-1", InitialHeight: 1, ConsensusParams: &params, AppStateBytes: []byte("{}")},
@@ -64,7 +62,6 @@ func TestInitChainRefusals(t *testing.T) {
 
 // Governance can be paid, since it can own an AI or ask; no other module account takes money from strangers.
 func TestBlockedAddresses(t *testing.T) {
-	t.Parallel()
 	ConfigureSDK()
 	blocked := blockedAddresses()
 	for name := range moduleAccounts() {
@@ -75,7 +72,6 @@ func TestBlockedAddresses(t *testing.T) {
 }
 
 func TestConfigureSDK(t *testing.T) {
-	t.Parallel()
 	ConfigureSDK()
 	ConfigureSDK()
 	if got := sdk.AccAddress(make([]byte, 20)).String(); !strings.HasPrefix(got, poh.Bech32Prefix+"1") {

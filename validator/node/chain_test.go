@@ -85,7 +85,6 @@ func (n *net) gained(who string, s signer, before math.Int, atto string, txs int
 // executed and paid; one is rejected and refunded; one expires. The node restarts in the middle.
 // Afterwards a second application replays the blocks and must agree on each app hash.
 func TestThreeRequests(t *testing.T) {
-	t.Parallel()
 	n := newNet(t)
 	n.start()
 	treasury, author, requester := n.funded("treasury"), n.funded("author"), n.funded("requester")

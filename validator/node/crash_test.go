@@ -56,6 +56,7 @@ func startProcess(t *testing.T, home string) *process {
 		t.Fatal(err)
 	}
 	p := &process{cmd: exec.CommandContext(t.Context(), exe)}
+	p.cmd.Stderr = t.Output()
 	p.cmd.Env = append(os.Environ(), commandEnv+"=start\n--home\n"+home)
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -77,7 +78,6 @@ func startProcess(t *testing.T, home string) *process {
 // TestKill ends a node without warning, again and again; each next one goes on, nothing that was in a
 // block is lost, and in the end it stops in order when asked.
 func TestKill(t *testing.T) {
-	t.Parallel()
 	n := newNet(t)
 	treasury, author := n.funded("treasury"), n.funded("author")
 	want := chaintest.Heart(1_000_000)

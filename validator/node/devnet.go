@@ -21,7 +21,7 @@ const devnetFile = "devnet.json"
 type DevnetOptions struct {
 	RPC           string        // loopback address of the JSON-RPC server; empty is 127.0.0.1:26657
 	TimeoutCommit time.Duration // pause between blocks; 0 is 500 ms
-	GenesisTime   time.Time     // when the chain starts; it must not be in the future
+	GenesisTime   time.Time     // when the chain starts; a node waits for it
 }
 
 // Devnet describes a ready home of a chain of one validator. Treasury, Author and Requester are the

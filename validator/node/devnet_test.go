@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -16,7 +17,6 @@ import (
 var quickly = node.DevnetOptions{RPC: "127.0.0.1:0", TimeoutCommit: 20 * time.Millisecond, GenesisTime: time.Unix(1_700_000_000, 0)}
 
 func TestInitDevnet(t *testing.T) {
-	t.Parallel()
 	parent := t.TempDir()
 	home := filepath.Join(parent, "deep", "home")
 	d, err := node.InitDevnet(home, quickly)
@@ -59,7 +59,6 @@ func TestInitDevnet(t *testing.T) {
 }
 
 func TestInitDevnetRefusals(t *testing.T) {
-	t.Parallel()
 	taken := t.TempDir()
 	if err := os.WriteFile(filepath.Join(taken, "letter"), nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -89,7 +88,6 @@ func TestInitDevnetRefusals(t *testing.T) {
 
 // A home that lacks something, or has something wrong, is refused with its name; nothing ends the process.
 func TestHomeRefusals(t *testing.T) {
-	t.Parallel()
 	for _, test := range []struct {
 		file, content string // empty content removes the file
 	}{
@@ -125,5 +123,34 @@ func TestHomeRefusals(t *testing.T) {
 		if !errors.Is(err, node.ErrHome) && !errors.Is(err, node.ErrAddress) {
 			t.Errorf("%s with %q: %v", test.file, test.content, err)
 		}
+	}
+}
+
+// A chain that starts tomorrow is waited for no longer than the caller has time.
+func TestStartBeforeGenesis(t *testing.T) {
+	home := filepath.Join(t.TempDir(), "home")
+	opts := quickly
+	opts.GenesisTime = time.Now().Add(24 * time.Hour)
+	if _, err := node.InitDevnet(home, opts); err != nil {
+		t.Fatal(err)
+	}
+	pv, err := node.LoadFilePV(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := node.New(t.Context(), node.Config{Home: home}, pv, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := n.Start(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Start: %v", err)
+	}
+	if n.RPC() != "" || n.Height() != 0 {
+		t.Errorf("RPC at %q, height %d", n.RPC(), n.Height())
+	}
+	if err := n.Stop(); err != nil {
+		t.Error(err)
 	}
 }

@@ -49,15 +49,19 @@ indexer = "kv"
 func LoadFilePV(home string) (*privval.FilePV, error) {
 	config := cmtcfg.DefaultConfig().SetRoot(home)
 	// CometBFT's loader ends the process on a bad file; read both first.
-	for file, into := range map[string]any{
-		config.PrivValidatorKeyFile(): &privval.FilePVKey{}, config.PrivValidatorStateFile(): &privval.FilePVLastSignState{},
+	for _, f := range []struct {
+		path string
+		into any
+	}{
+		{config.PrivValidatorKeyFile(), &privval.FilePVKey{}},
+		{config.PrivValidatorStateFile(), &privval.FilePVLastSignState{}},
 	} {
-		raw, err := os.ReadFile(file)
+		raw, err := os.ReadFile(f.path)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrHome, err)
 		}
-		if err := cmtjson.Unmarshal(raw, into); err != nil {
-			return nil, fmt.Errorf("%w: %s: %w", ErrHome, file, err)
+		if err := cmtjson.Unmarshal(raw, f.into); err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrHome, f.path, err)
 		}
 	}
 	return privval.LoadFilePV(config.PrivValidatorKeyFile(), config.PrivValidatorStateFile()), nil

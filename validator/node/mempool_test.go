@@ -15,7 +15,6 @@ import (
 
 // The largest payload that may travel inside a request passes the RPC, the mempool and a block.
 func TestLargestPayload(t *testing.T) {
-	t.Parallel()
 	n := newNet(t)
 	n.start()
 	author, requester := n.funded("author"), n.funded("requester")
@@ -34,7 +33,6 @@ func TestLargestPayload(t *testing.T) {
 }
 
 func TestMempoolRefusals(t *testing.T) {
-	t.Parallel()
 	n := newNet(t)
 	n.start()
 	treasury, author, requester := n.funded("treasury"), n.funded("author"), n.funded("requester")

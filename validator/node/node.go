@@ -100,6 +100,9 @@ func (n *Node) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := n.waitForGenesis(ctx); err != nil {
+		return err
+	}
 	if err := n.comet.Start(); err != nil {
 		return fmt.Errorf("start the node: %w", err)
 	}
@@ -114,6 +117,19 @@ func (n *Node) Start(ctx context.Context) error {
 		return err
 	}
 	return n.serveRPC()
+}
+
+// waitForGenesis waits where CometBFT would sleep, deaf to ctx.
+func (n *Node) waitForGenesis(ctx context.Context) error {
+	at := n.comet.GenesisDoc().GenesisTime
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("the chain starts at %s (is the clock right?): %w", at.Format(time.RFC3339), ctx.Err())
+	}
 }
 
 // Wait returns nil when ctx ends, or [ErrHalted] when consensus ended by itself: the application met a

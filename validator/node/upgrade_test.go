@@ -23,7 +23,6 @@ import (
 // TestUpgradeHalts: governance decides on a release that this binary is not. The node stops at the
 // height that was chosen, says so, and does not run again.
 func TestUpgradeHalts(t *testing.T) {
-	t.Parallel()
 	n := newNet(t)
 	shortenGovernance(t, filepath.Join(n.home, "config", "genesis.json"))
 	n.start()

@@ -48,7 +48,7 @@ func (c *command) showAccount() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			amount, err := tx.Balance(cmd.Context(), n, address, poh.Denom)
+			amount, err := account.BalanceOf(cmd.Context(), n, address)
 			if err != nil {
 				return err
 			}

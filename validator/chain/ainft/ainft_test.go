@@ -14,7 +14,6 @@ import (
 )
 
 func TestMintAndSetRules(t *testing.T) {
-	t.Parallel()
 	c := chaintest.New(t)
 	owner := c.Account(t, 0)
 	server := ainft.NewMsgServer(c.AINFT)
@@ -73,7 +72,6 @@ func TestMintAndSetRules(t *testing.T) {
 }
 
 func TestMintRefusals(t *testing.T) {
-	t.Parallel()
 	c := chaintest.New(t)
 	owner := c.Account(t, 0)
 	server := ainft.NewMsgServer(c.AINFT)
@@ -109,7 +107,6 @@ func TestMintRefusals(t *testing.T) {
 }
 
 func TestSetRulesRefusals(t *testing.T) {
-	t.Parallel()
 	c := chaintest.New(t)
 	owner, other := c.Account(t, 0), c.Account(t, 0)
 	server := ainft.NewMsgServer(c.AINFT)
@@ -137,7 +134,6 @@ func TestSetRulesRefusals(t *testing.T) {
 }
 
 func TestGenesisRefusals(t *testing.T) {
-	t.Parallel()
 	c := chaintest.New(t)
 	owner := c.Account(t, 0)
 	for range 2 {

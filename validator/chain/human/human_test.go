@@ -28,7 +28,6 @@ func register(c *chaintest.Chain, msg *humanv1.MsgRegister) (addr sdk.AccAddress
 }
 
 func TestRegister(t *testing.T) {
-	t.Parallel()
 	c := chaintest.New(t)
 	owner, key := c.Account(t, 1000), chaintest.NewVoteKey(t)
 	addr, err := register(c, key.Registration(t, chaintest.ChainID, owner))
@@ -59,7 +58,6 @@ func TestRegister(t *testing.T) {
 
 // An account that somebody sent money to before has no key yet; it must get one.
 func TestRegisterAdoptsAccount(t *testing.T) {
-	t.Parallel()
 	c := chaintest.New(t)
 	owner, key := c.Account(t, 1000), chaintest.NewVoteKey(t)
 	var addr sdk.AccAddress
@@ -82,7 +80,6 @@ func TestRegisterAdoptsAccount(t *testing.T) {
 }
 
 func TestRegisterRefusals(t *testing.T) {
-	t.Parallel()
 	c := chaintest.New(t)
 	owner, other := c.Account(t, 1000), c.Account(t, 1000)
 	key := chaintest.NewVoteKey(t)
@@ -130,7 +127,6 @@ func TestRegisterRefusals(t *testing.T) {
 
 // TestKeys: the store holds exactly the keys of humanv1, which proofs are made for.
 func TestKeys(t *testing.T) {
-	t.Parallel()
 	c := chaintest.New(t)
 	owner := c.Account(t, 1000)
 	addr, err := register(c, chaintest.NewVoteKey(t).Registration(t, chaintest.ChainID, owner))
@@ -155,7 +151,6 @@ func TestKeys(t *testing.T) {
 }
 
 func TestGenesisRefusals(t *testing.T) {
-	t.Parallel()
 	c := chaintest.New(t)
 	owner := c.Account(t, 1000)
 	for range 2 {

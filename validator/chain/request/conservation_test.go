@@ -20,7 +20,6 @@ import (
 // modules hold exactly the bonds and what is left of the escrows, and the state can be exported,
 // imported and exported again without a difference.
 func TestConservation(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t, 4)
 		w.requester = w.Account(t, 100_000)

@@ -71,7 +71,6 @@ func (l ledger) want(t *testing.T, gains map[string]string) {
 }
 
 func TestPayoutApproved(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, 4)
 	r := w.open(t)
 	l := w.ledger()
@@ -99,7 +98,6 @@ func TestPayoutApproved(t *testing.T) {
 }
 
 func TestPayoutRejected(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, 3)
 	r := w.open(t)
 	l := w.ledger()
@@ -114,7 +112,6 @@ func TestPayoutRejected(t *testing.T) {
 }
 
 func TestPayoutExpired(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, 3)
 	l := w.ledger()
 	open, approved := w.open(t), w.open(t)
@@ -134,7 +131,6 @@ func TestPayoutExpired(t *testing.T) {
 }
 
 func TestExpiryIsBounded(t *testing.T) {
-	t.Parallel()
 	const total, perBlock = 250, 100
 	w := newWorld(t, 0)
 	w.requester = w.Account(t, 10000)

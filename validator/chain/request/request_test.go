@@ -18,7 +18,6 @@ import (
 )
 
 func TestSubmit(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, 0)
 	msg := chaintest.Submit(w.requester, 1)
 	id, err := w.submit(msg)
@@ -46,7 +45,6 @@ func TestSubmit(t *testing.T) {
 
 // A request keeps the rules that it was made under.
 func TestSubmitKeepsRulesVersion(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, 2)
 	r := w.open(t)
 	w.setQuorum(t, 1)
@@ -59,7 +57,6 @@ func TestSubmitKeepsRulesVersion(t *testing.T) {
 }
 
 func TestSubmitRefusals(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, 0)
 	large := bytes.Repeat([]byte{1}, poh.MaxPayload+1)
 	before := w.Export(t)
@@ -110,7 +107,6 @@ func TestSubmitRefusals(t *testing.T) {
 }
 
 func TestVoteRefusals(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, 3)
 	author, requester := w.addHuman(t, w.fund(t, w.author)), w.addHuman(t, w.requester)
 	r := w.open(t)
@@ -157,7 +153,6 @@ func TestVoteRefusals(t *testing.T) {
 
 // The deadline's block still takes votes; a request that waits for its turn to expire does not.
 func TestVoteDeadline(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, 2)
 	r := w.open(t)
 	for w.Ctx.BlockHeight() < r.DeadlineHeight {
@@ -174,7 +169,6 @@ func TestVoteDeadline(t *testing.T) {
 
 // Anchors older than the ring are refused, the oldest in it is taken.
 func TestAnchorRing(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, 2)
 	first, firstHash := w.Ctx.BlockHeight(), w.Ctx.HeaderHash()
 	w.NextBlock(t)
@@ -192,7 +186,6 @@ func TestAnchorRing(t *testing.T) {
 }
 
 func TestAbstentionsAreBounded(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, poh.MaxQuorum+1)
 	r := w.open(t)
 	for i := range poh.MaxQuorum {
@@ -208,7 +201,6 @@ func TestAbstentionsAreBounded(t *testing.T) {
 }
 
 func TestPostReceiptRefusals(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, 3)
 	r, open := w.open(t), w.open(t)
 	for i := range 2 {
@@ -263,7 +255,6 @@ func TestPostReceiptRefusals(t *testing.T) {
 
 // TestKeys: the store holds exactly the keys of requestv1, which proofs are made for.
 func TestKeys(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, 3)
 	r, open := w.open(t), w.open(t)
 	for i := range 2 {
@@ -309,7 +300,6 @@ func TestKeys(t *testing.T) {
 }
 
 func TestGenesisRefusals(t *testing.T) {
-	t.Parallel()
 	w := newWorld(t, 3)
 	r := w.open(t)
 	w.open(t)

@@ -50,7 +50,7 @@ func initDevnet() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return print(cmd, map[string]any{
+			return answer(cmd, map[string]any{
 				"home": d.Home, "chain_id": d.ChainID, "rpc": d.RPC, "treasury": d.Treasury, "author": d.Author, "requester": d.Requester,
 			})
 		},
@@ -69,9 +69,10 @@ func start() *cobra.Command {
 		Short: "Run the node until SIGINT or SIGTERM",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			level := slog.LevelInfo
+			// CometBFT writes ten lines a block at info level.
+			level := slog.LevelWarn
 			if verbose {
-				level = slog.LevelDebug
+				level = slog.LevelInfo
 			}
 			logger := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
 			return run(cmd, cfg, logger)
@@ -79,7 +80,7 @@ func start() *cobra.Command {
 	}
 	homeFlag(cmd, &cfg.Home)
 	cmd.Flags().StringVar(&cfg.RPC, "rpc", "", "loopback address of the JSON-RPC server, instead of the home's")
-	cmd.Flags().BoolVar(&verbose, "verbose", false, "log at debug level")
+	cmd.Flags().BoolVar(&verbose, "verbose", false, "log what each block does")
 	return cmd
 }
 
@@ -102,7 +103,7 @@ func run(cmd *cobra.Command, cfg node.Config, logger *slog.Logger) (err error) {
 	if err := n.Start(ctx); err != nil {
 		return err
 	}
-	if err := print(cmd, map[string]any{"ready": true, "rpc": n.RPC(), "chain_id": n.ChainID(), "height": n.Height()}); err != nil {
+	if err := answer(cmd, map[string]any{"ready": true, "rpc": n.RPC(), "chain_id": n.ChainID(), "height": n.Height()}); err != nil {
 		return err
 	}
 	return n.Wait(cmd.Context())
@@ -129,7 +130,7 @@ func status() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("no answer from a node at %s: %w", address, err)
 			}
-			return print(cmd, map[string]any{
+			return answer(cmd, map[string]any{
 				"chain_id": s.NodeInfo.Network, "height": s.SyncInfo.LatestBlockHeight, "time": s.SyncInfo.LatestBlockTime,
 				"block_hash": s.SyncInfo.LatestBlockHash, "app_hash": s.SyncInfo.LatestAppHash, "catching_up": s.SyncInfo.CatchingUp,
 			})
@@ -147,4 +148,4 @@ func homeFlag(cmd *cobra.Command, home *string) {
 	}
 }
 
-func print(cmd *cobra.Command, v any) error { return json.NewEncoder(cmd.OutOrStdout()).Encode(v) }
+func answer(cmd *cobra.Command, v any) error { return json.NewEncoder(cmd.OutOrStdout()).Encode(v) }

@@ -20,7 +20,6 @@ func vouchnode(t *testing.T, args ...string) (stdout string, err error) {
 }
 
 func TestCommands(t *testing.T) {
-	t.Parallel()
 	home := filepath.Join(t.TempDir(), "home")
 	out, err := vouchnode(t, "init-devnet", "--home", home, "--rpc", "127.0.0.1:1")
 	if err != nil {
