@@ -41,6 +41,7 @@ func (a *Appliance) Forget(ctx context.Context, id string) error {
 	// The last messages may hold the name.
 	a.ceremony.show(api.Ceremony{Stage: api.StageIdle})
 	a.enrolment.show(api.Enrolment{})
+	a.problems.clear(unregistered(p.ID))
 	a.changed()
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -180,24 +181,24 @@ func TestForget(t *testing.T) {
 	}
 	h := p.api()
 	a.enrolment.show(api.Enrolment{Name: "Ada", Human: &h})
-	refused := func(code, part string) {
+	wantRefused := func(code, part string) {
 		t.Helper()
-		var e *api.Error
-		if err := a.Forget(t.Context(), h.ID); !errors.As(err, &e) || e.Code != code || !strings.Contains(e.Detail, part) {
-			t.Fatalf("Forget: %v, want %s with %q", err, code, part)
-		}
+		refused(t, "Forget", a.Forget(t.Context(), h.ID), code, part)
 		if s, err := a.Status(t.Context()); err != nil || len(s.Humans) != 1 {
 			t.Fatalf("a refused deletion left %+v, %v", s.Humans, err)
 		}
 	}
 
 	a.claimSensor()
-	refused(api.CodeConflict, "sensor is in use")
+	wantRefused(api.CodeConflict, "sensor is in use")
 	a.releaseSensor()
 
-	a.ceremony.claim()
-	refused(api.CodeConflict, "on its way to the chain")
+	if !a.ceremony.claim() {
+		t.Fatal("a new box has a ceremony")
+	}
+	wantRefused(api.CodeConflict, "on its way to the chain")
 	a.ceremony.end(api.Ceremony{Stage: api.StageIncluded, Message: "Ada"})
+	a.problems.raise(unregistered(p.ID), "Ada could not be registered.", "")
 
 	// A vote that is signed, in the records as the prover keeps them; the chain is away.
 	for k, v := range map[string]any{
@@ -208,7 +209,7 @@ func TestForget(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	refused(api.CodeConflict, "signed an answer to request 5")
+	wantRefused(api.CodeConflict, "signed an answer to request 5")
 	if err := a.store.Update(t.Context(), "vote-open/"+h.Address, func([]byte) ([]byte, error) { return nil, nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -229,11 +230,68 @@ func TestForget(t *testing.T) {
 	if want := (api.Block{Height: 7, Hash: hex.EncodeToString(a.cfg.Chain.Trust.Hash[:])}); s.Chain.Trusted != want {
 		t.Errorf("trusted block = %+v, want %+v", s.Chain.Trusted, want)
 	}
+	for _, p := range s.Problems {
+		if strings.Contains(p.Text, "Ada") {
+			t.Errorf("a problem still names the person: %+v", p)
+		}
+	}
 	if e, c := a.enrolment.get(), a.ceremony.get(); e.Name != "" || e.Human != nil || c.Message != "" {
 		t.Errorf("the last messages still name the person: %+v %+v", e, c)
 	}
 	entries, err := a.Audit(t.Context(), 0, 10)
 	if err != nil || len(entries) != 1 || entries[0].Event != "human.forgotten" || entries[0].Fields["person"] != h.ID || strings.Contains(entries[0].Fields["address"], "Ada") {
 		t.Errorf("audit log: %+v, %v", entries, err)
+	}
+}
+
+// A person who voted, and who cancelled another answer, is deleted and stays so; who enrols again is
+// somebody else.
+func TestForgetAfterVotes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldOptions{})
+	w.open(nil)
+	w.enrol()
+	nft := w.mint(true, judged)
+	voted, cancelled := w.submit(nft, clip()), w.submit(nft, clip())
+	w.approve(voted)
+	w.put(touch(ada()))
+	w.awaitStage(api.StageIncluded)
+
+	before, err := w.client.Status(w.ctx())
+	if err != nil || len(before.Humans) != 1 {
+		t.Fatalf("%+v, %v", before.Humans, err)
+	}
+	person := before.Humans[0]
+	w.approve(cancelled)
+	refused(t, "a deletion while the sensor waits", w.client.Forget(w.ctx(), person.ID), api.CodeConflict, "sensor is in use")
+	if _, err := w.client.Cancel(w.ctx()); err != nil {
+		t.Fatal(err)
+	}
+	w.awaitStage(api.StageCancelled)
+
+	seq := w.auditSeq()
+	if err := w.client.Forget(w.ctx(), person.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.events(seq); !slices.Contains(got, "human.forgotten") {
+		t.Errorf("the audit log tells %q", got)
+	}
+	nobody := func(when string) {
+		t.Helper()
+		if s, err := w.client.Status(w.ctx()); err != nil || len(s.Humans) != 0 {
+			t.Errorf("%s: %+v, %v", when, s.Humans, err)
+		}
+		if kept, err := w.box.vault.Persons(w.ctx()); err != nil || len(kept) != 0 {
+			t.Errorf("%s: the vault has %v, %v", when, kept, err)
+		}
+	}
+	nobody("after the deletion")
+	w.reopen()
+	nobody("after a restart")
+
+	w.enrol()
+	after, err := w.client.Status(w.ctx())
+	if err != nil || len(after.Humans) != 1 || after.Humans[0].Address == person.Address || after.Humans[0].ID == person.ID {
+		t.Errorf("who enrols again: %+v, %v; before: %+v", after.Humans, err, person)
 	}
 }

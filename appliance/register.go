@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vouchbox/vouch/sensors"
 	"github.com/vouchbox/vouch/validator/ledger"
 	"github.com/vouchbox/vouch/validator/poh"
 )
@@ -24,7 +25,7 @@ func (a *Appliance) registerAll(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, registerLimit)
 		err := a.register(ctx, p)
 		cancel()
-		code := "human.unregistered." + p.ID.String()
+		code := unregistered(p.ID)
 		if err == nil {
 			a.problems.clear(code)
 			continue
@@ -34,6 +35,9 @@ func (a *Appliance) registerAll(ctx context.Context) {
 		}
 	}
 }
+
+// unregistered is the code of the problem that a person could not be registered.
+func unregistered(id sensors.PersonID) string { return "human.unregistered." + id.String() }
 
 // register asks the chain first, so a power cut after the transaction costs nothing.
 func (a *Appliance) register(ctx context.Context, p person) error {
