@@ -84,7 +84,7 @@ func theRules() rules {
 			{dependencies: []string{"periph.io/..."}, behind: []string{"drivers/line"}, why: "a driver owns its bus"},
 			{dependencies: []string{"github.com/creack/pty"}, behind: []string{"drivers/drivertest", "tpm"},
 				why: "only a simulator or a test pretends to be a device"},
-			{dependencies: []string{"github.com/chromedp/..."}, behind: []string{"appliance/panel/..."}, why: "only the panel's tests drive a browser"},
+			{dependencies: []string{"github.com/chromedp/..."}, behind: []string{"appliance/panel/...", "appliance/demo"}, why: "only tests of the panel drive a browser"},
 		},
 		processes: []process{
 			{binary: "cmd/vouchd", never: []string{"inference/onnx", "inference/gpu/nvml", "appliance/panel/...", "validator/node/..."},
