@@ -285,15 +285,19 @@ func (a *Appliance) onBlock(work chan<- []uint64) func(context.Context, light.He
 	}
 }
 
+// executeRest is the pause before a request is executed again that could not be.
+const executeRest = 10 * time.Second
+
 func (a *Appliance) executeAll(ctx context.Context, work <-chan []uint64) error {
-	posted := make(map[uint64]bool) // proved on the chain, later than the block that asked
+	posted := make(map[uint64]bool)     // proved on the chain, later than the block that asked
+	rests := make(map[uint64]time.Time) // until then
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case ids := <-work:
 			for _, id := range ids {
-				if posted[id] {
+				if posted[id] || a.now().Before(rests[id]) {
 					continue
 				}
 				code := fmt.Sprintf("execute.%d", id)
@@ -301,7 +305,11 @@ func (a *Appliance) executeAll(ctx context.Context, work <-chan []uint64) error 
 				if errors.Is(err, errNoModel) {
 					continue // another box may hold it
 				}
-				if err != nil && ctx.Err() == nil {
+				if err != nil && ctx.Err() != nil {
+					return nil
+				}
+				if err != nil {
+					rests[id] = a.now().Add(executeRest)
 					a.log.Error("execute", "request", id, "error", err)
 					a.problems.raise(code, fmt.Sprintf("Request %d was approved but could not be executed here.", id), err.Error()+" The box tries again.")
 					continue

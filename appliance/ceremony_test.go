@@ -158,13 +158,10 @@ func TestStranger(t *testing.T) {
 	}
 }
 
-// Poor touches and repeated pictures cost no try; one ceremony at a time; it can be cancelled, and it
-// ends when nobody comes.
+// Poor touches and repeated pictures cost no try; one ceremony at a time, and it can be cancelled.
 func TestCeremony(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, worldOptions{noNoise: true, change: func(c *config.Config) {
-		c.Ceremony.TouchTimeout = config.Duration(5 * time.Second)
-	}})
+	w := newWorld(t, worldOptions{noNoise: true})
 	w.open(nil)
 	w.enrol()
 	nft := w.mint(false, judged)
@@ -189,10 +186,10 @@ func TestCeremony(t *testing.T) {
 	if _, err := w.client.Answer(w.ctx(), second, a); err != nil {
 		t.Fatalf("an answer right after a cancelled one: %v", err)
 	}
-	c = w.awaitStage(api.StageCancelled)
-	if c.Request != second || !strings.Contains(c.Message, "in time") {
-		t.Errorf("nobody came: %+v", c)
+	if _, err := w.client.Cancel(w.ctx()); err != nil {
+		t.Fatal(err)
 	}
+	w.awaitCeremony("the second is cancelled", func(c api.Ceremony) bool { return c.Request == second && c.Stage == api.StageCancelled })
 	if _, err := w.client.Enrol(w.ctx(), api.EnrolRequest{Name: "Eve", Consent: true}); err != nil {
 		t.Fatal(err)
 	}
@@ -237,6 +234,25 @@ func TestCeremony(t *testing.T) {
 	}
 	if replays != 1 {
 		t.Errorf("the audit log tells of %d replays, want 1", replays)
+	}
+}
+
+// A ceremony to which nobody comes ends by itself.
+func TestTouchTimeout(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, worldOptions{change: func(c *config.Config) { c.Ceremony.TouchTimeout = config.Duration(5 * time.Second) }})
+	w.open(nil)
+	w.enrol()
+	id := w.submit(w.mint(false, judged), clip())
+	signed := w.signatures()
+	w.approve(id)
+	c := w.awaitStage(api.StageCancelled)
+	if c.Request != id || !strings.Contains(c.Message, "in time") || c.TriesLeft != 5 {
+		t.Errorf("nobody came: %+v", c)
+	}
+	w.unvoted(id)
+	if n := w.signatures() - signed; n != 0 {
+		t.Errorf("the TPM signed %d times with nobody there", n)
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.bug.st/serial"
@@ -66,7 +68,7 @@ func OpenPort(ctx context.Context, path string, baud int) (*SerialPort, error) {
 		lock.Close()
 		return nil, fmt.Errorf("r503: another program uses the serial port %s; stop it: %w", path, err)
 	}
-	p, err := serial.Open(path, mode(baud))
+	p, err := openPrivate(path, baud, lock)
 	if err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("r503: cannot use %s as a serial port at %d baud; check that the configuration names the port of the sensor: %w", path, baud, err)
@@ -74,6 +76,44 @@ func OpenPort(ctx context.Context, path string, baud int) (*SerialPort, error) {
 	s := &SerialPort{Port: p, baud: baud, lock: lock}
 	s.close = sync.OnceValue(func() error { return errors.Join(s.Port.Close(), s.lock.Close()) })
 	return s, nil
+}
+
+// openPrivate opens the line for this process alone. The serial package opens without O_CLOEXEC and keeps its descriptor to
+// itself, so a program that is started while the line is open, such as a model's sandbox, would hold the sensor too.
+func openPrivate(path string, baud int, lock *os.File) (serial.Port, error) {
+	syscall.ForkLock.RLock() // nothing is started in between
+	defer syscall.ForkLock.RUnlock()
+	p, err := serial.Open(path, mode(baud))
+	if err != nil {
+		return nil, err
+	}
+	if err := closeOnExec(lock); err != nil {
+		return nil, errors.Join(fmt.Errorf("keep the line from other programs: %w", err), p.Close())
+	}
+	return p, nil
+}
+
+// closeOnExec marks every descriptor of the device that f is open on.
+func closeOnExec(f *os.File) error {
+	var device unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &device); err != nil {
+		return err
+	}
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, e := range open {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil {
+			return err
+		}
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == device.Rdev {
+			unix.CloseOnExec(fd)
+		}
+	}
+	return nil
 }
 
 // Baud is the rate of the line.

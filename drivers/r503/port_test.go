@@ -44,6 +44,22 @@ func TestOpenPort(t *testing.T) {
 	}
 }
 
+// A program that is started while the line is open, such as a model's sandbox, does not get it.
+func TestPortIsNotInherited(t *testing.T) {
+	t.Parallel()
+	sim := module(t, nil)
+	open(t, sim)
+	out, err := exec.CommandContext(t.Context(), "ls", "-l", "/proc/self/fd").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.HasSuffix(strings.TrimSpace(line), "-> "+sim.Path()) {
+			t.Errorf("a child process holds the sensor's line: %s", line)
+		}
+	}
+}
+
 // rated is a line on which bytes arrive only if host and module have the same rate.
 type rated struct {
 	*r503.SerialPort
