@@ -238,7 +238,7 @@ func (a *Appliance) Cancel(context.Context) (api.Ceremony, error) {
 // after which nothing cancels the answer, or how the ceremony ended without one.
 func (a *Appliance) awaitFinger(ctx context.Context, p person, intent prover.Intent, s api.Ceremony) (sensors.Decision, api.Ceremony) {
 	a.sensor.light(ctx, r503.Breathe, r503.Purple)
-	defer a.sensor.light(ctx, r503.Off, r503.Purple)
+	defer a.sensor.light(a.running, r503.Off, r503.Purple)
 	a.sensor.hear(func(text string) {
 		s.Message = text
 		a.ceremony.show(s)

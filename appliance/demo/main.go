@@ -33,6 +33,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	result, err := play(ctx, cfg, *auto, narrator{os.Stderr})
+	if err != nil && ctx.Err() != nil && !*auto {
+		return // Ctrl-C while it started: what it had started has ended
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/vouchbox/vouch/appliance/api"
@@ -49,7 +50,7 @@ func (s *stage) enrolUntil(ctx context.Context, fn func(api.Enrolment) bool) err
 		}
 		if err := s.press(ctx, s.fingers.ada, func(now api.Event) bool {
 			n := now.Enrolment
-			return n != nil && (n.Active != e.Active || n.Taken != e.Taken || n.Message != e.Message)
+			return n != nil && (n.Active != e.Active || n.Taken != e.Taken || n.Quality != e.Quality || n.Message != e.Message)
 		}); err != nil {
 			return err
 		}
@@ -75,14 +76,21 @@ func (s *stage) touchUntil(ctx context.Context, finger *synth.Finger, fn func(ap
 // heardLimit is how long the box may take to tell what it made of a touch.
 const heardLimit = 5 * time.Second
 
-// press touches once and waits until the box tells what came of it. A touch that nobody read is no
-// error: the box looks away for a moment, and the next one counts.
+// press touches once and waits until the box tells what came of it. When the box tells something else
+// first, it may want no touch any more, and the finger goes. A touch that nobody read is no error: the
+// box looks away for a moment, and the next one counts.
 func (s *stage) press(ctx context.Context, finger *synth.Finger, told func(api.Event) bool) error {
 	wait, cancel := context.WithTimeout(ctx, heardLimit)
 	defer cancel()
-	if s.fingers.touch(wait, finger) == nil {
+	var heard sync.WaitGroup
+	heard.Go(func() {
+		defer cancel()
 		_ = s.await(wait, func(e api.Event) (bool, error) { return told(e), nil })
+	})
+	if s.fingers.touch(wait, finger) != nil {
+		cancel()
 	}
+	heard.Wait()
 	return ctx.Err()
 }
 

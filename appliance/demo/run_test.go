@@ -80,6 +80,20 @@ func TestBusyPortNamesItsFlag(t *testing.T) {
 	}
 }
 
+// What the demo needs and does not find is named before anything starts.
+func TestMissingPartsAreNamed(t *testing.T) {
+	for verb, change := range map[string]func(*config){
+		"make build": func(c *config) { c.bin = t.TempDir() },
+		"make tools": func(c *config) { c.models = filepath.Join(c.dir, "none") },
+	} {
+		cfg := testConfig(t)
+		change(&cfg)
+		if _, err := play(t.Context(), cfg, true, narrator{testWriter{t}}); err == nil || !strings.Contains(err.Error(), verb) {
+			t.Errorf("the demo said %v, want a hint at `%s`", err, verb)
+		}
+	}
+}
+
 // A demo that is killed takes with it everything that it started.
 func TestKilledDemoLeavesNothing(t *testing.T) {
 	cfg := testConfig(t)

@@ -47,6 +47,14 @@ func newStage(cfg config) (*stage, error) {
 			return nil, fmt.Errorf("the address of the %s is taken: %w; end what listens there, or choose another with %s 127.0.0.1:PORT", a.what, err, a.flag)
 		}
 	}
+	for _, name := range []string{"vouch", "vouchd", "vouchinfer", "vouchnode", "vouchpanel"} {
+		if _, err := os.Stat(filepath.Join(cfg.bin, name)); err != nil {
+			return nil, fmt.Errorf("a program is missing, run `make build`: %w", err)
+		}
+	}
+	if _, err := os.Stat(cfg.models); err != nil {
+		return nil, fmt.Errorf("the models are missing, run `make tools`: %w", err)
+	}
 	root, err := filepath.Abs(cfg.dir)
 	if err != nil {
 		return nil, err

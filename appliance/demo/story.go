@@ -232,7 +232,7 @@ func (s *stage) executed(ctx context.Context, id uint64, res *result) error {
 		}
 		return false, nil
 	}); err != nil {
-		return err
+		return errors.Join(err, s.problems())
 	}
 	r, err := s.client.Review(ctx, id)
 	if err != nil {
@@ -243,6 +243,21 @@ func (s *stage) executed(ctx context.Context, id uint64, res *result) error {
 	}
 	res.Output = json.RawMessage(r.Outcome.Output)
 	return nil
+}
+
+// problems is what the box says is wrong with it.
+func (s *stage) problems() error {
+	ctx, cancel := context.WithTimeout(context.Background(), heardLimit)
+	defer cancel()
+	st, err := s.client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	var all []error
+	for _, p := range st.Problems {
+		all = append(all, fmt.Errorf("%s: %s %s", p.Code, p.Text, p.Action))
+	}
+	return errors.Join(all...)
 }
 
 // refused lets a stranger touch once for a new request, and checks that no vote came of it.

@@ -1,7 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -14,9 +21,28 @@ func (w testWriter) Write(b []byte) (int, error) {
 
 // The story of `make demo AUTO=1`, with the product's own programs.
 func TestStory(t *testing.T) {
-	res, err := play(t.Context(), testConfig(t), true, narrator{testWriter{t}})
-	if err != nil {
+	cfg := testConfig(t)
+	var stdout bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), filepath.Join(binDir, "demo"), "-auto", "-bin", cfg.bin, "-dir", cfg.dir, "-models", cfg.models)
+	cmd.Stdout, cmd.Stderr = &stdout, testWriter{t}
+	if err := cmd.Run(); err != nil {
 		t.Fatal(err)
+	}
+	if n := bytes.Count(stdout.Bytes(), []byte("\n")); n != 1 {
+		t.Errorf("stdout holds %d lines, want the result alone:\n%s", n, stdout.Bytes())
+	}
+	// The names are a contract with whoever runs the demo unattended.
+	var fields map[string]json.RawMessage
+	var res result
+	if err := errors.Join(json.Unmarshal(stdout.Bytes(), &fields), json.Unmarshal(stdout.Bytes(), &res)); err != nil {
+		t.Fatalf("%v: %s", err, stdout.Bytes())
+	}
+	want := []string{"approved", "enrolled", "output", "peak_rss_mib", "receipt", "seconds", "stranger_refused", "tamper_link", "tpm_key_fixed", "tries_left", "trusted", "verify_ok"}
+	if got := slices.Sorted(maps.Keys(fields)); !slices.Equal(got, want) {
+		t.Errorf("the result has the fields %v, want %v", got, want)
+	}
+	if _, err := os.Stat(res.Receipt); err != nil || res.Trusted.Height != 1 || len(res.Trusted.Hash) != 64 {
+		t.Errorf("receipt %q (%v), trusted block %+v", res.Receipt, err, res.Trusted)
 	}
 	if !res.Enrolled || !res.Approved || !res.StrangerRefused || !res.VerifyOK || !res.TPMKeyFixed {
 		t.Errorf("the story went wrong: %+v", res)
@@ -38,7 +64,7 @@ func TestStory(t *testing.T) {
 		t.Errorf("the model found %d ms of speech in a clip of %d ms that holds a spoken sentence", out.SpeechMS, out.ClipMS)
 	}
 	total := 0
-	for _, name := range []string{"vouchd", "vouchnode", "vouchpanel", "vouchinfer", "swtpm"} {
+	for _, name := range []string{"vouchd", "vouchnode", "vouchpanel", "vouchinfer", "swtpm", "demo"} {
 		if res.PeakRSSMiB[name] == 0 {
 			t.Errorf("the peak memory of %s was not measured", name)
 		}
