@@ -97,9 +97,14 @@ func newWorld(t *testing.T, opts worldOptions) *world {
 	return w
 }
 
+// oneChain is held while a chain is made: the SDK keeps its codecs' registries in package variables.
+var oneChain sync.Mutex
+
 // startChain runs a node of one validator until the test ends.
 func startChain(t *testing.T) (node.Devnet, string) {
 	t.Helper()
+	oneChain.Lock()
+	defer oneChain.Unlock()
 	devnet, err := node.InitDevnet(filepath.Join(t.TempDir(), "node"), node.DevnetOptions{
 		RPC: "127.0.0.1:0", TimeoutCommit: 150 * time.Millisecond, GenesisTime: time.Now(),
 	})
