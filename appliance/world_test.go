@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"image"
@@ -97,47 +98,84 @@ func newWorld(t *testing.T, opts worldOptions) *world {
 	return w
 }
 
-// startChain runs a node of one validator until the test ends.
-func startChain(t *testing.T) (node.Devnet, string) {
+// oneGenesis is held while a genesis is made: the SDK keeps the fee collector's name in a package variable.
+var oneGenesis sync.Mutex
+
+func initChain(t *testing.T) node.Devnet {
 	t.Helper()
+	oneGenesis.Lock()
+	defer oneGenesis.Unlock()
 	devnet, err := node.InitDevnet(filepath.Join(t.TempDir(), "node"), node.DevnetOptions{
 		RPC: "127.0.0.1:0", TimeoutCommit: 150 * time.Millisecond, GenesisTime: time.Now(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	pv, err := node.LoadFilePV(devnet.Home)
+	return devnet
+}
+
+// startChain runs a node of one validator until the test ends: this program again, because two chains in
+// one process share the SDK's package variables.
+func startChain(t *testing.T) (devnet node.Devnet, rpc string) {
+	t.Helper()
+	devnet = initChain(t)
+	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
-	n, err := node.New(ctx, node.Config{Home: devnet.Home}, pv, logger)
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), nodeEnv+"="+devnet.Home)
+	// The node ends when its standard input does, so also when this program is killed.
+	hold, err := cmd.StdinPipe()
 	if err != nil {
+		t.Fatal(err)
+	}
+	stderr := new(syncBuffer)
+	cmd.Stderr = stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := n.Stop(); err != nil {
-			t.Errorf("stop the node: %v", err)
+		if err := errors.Join(hold.Close(), cmd.Wait()); err != nil {
+			t.Errorf("the node ended with %v: %s", err, stderr.tail())
 		}
 	})
-	if err := n.Start(ctx); err != nil {
-		t.Fatal(err)
+	var ready struct {
+		RPC string `json:"rpc"`
 	}
-	blocks, err := n.Local().Subscribe(ctx, t.Name(), "tm.event='NewBlock'", 100)
-	if err != nil {
-		t.Fatal(err)
+	if err := json.NewDecoder(out).Decode(&ready); err != nil {
+		t.Fatalf("the node did not become ready: %v: %s", err, stderr.tail())
 	}
-	defer func() { _ = n.Local().UnsubscribeAll(context.WithoutCancel(ctx), t.Name()) }()
-	for n.Height() < firstState+1 {
-		select {
-		case <-blocks:
-		case <-ctx.Done():
-			t.Fatalf("the chain stands at block %d: %v", n.Height(), ctx.Err())
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for blockHash(t, ready.RPC, firstState+1) == "" {
+		if !pause(ctx, 50*time.Millisecond) {
+			t.Fatalf("the chain makes no blocks: %s", stderr.tail())
 		}
 	}
-	return devnet, n.RPC()
+	return devnet, ready.RPC
+}
+
+// blockHash is the hash of a block, empty while there is no such block.
+func blockHash(t *testing.T, rpc string, height int64) string {
+	t.Helper()
+	var out struct {
+		Result struct {
+			SignedHeader struct {
+				Commit struct {
+					BlockID struct {
+						Hash string `json:"hash"`
+					} `json:"block_id"`
+				} `json:"commit"`
+			} `json:"signed_header"`
+		} `json:"result"`
+	}
+	getJSON(t, fmt.Sprintf("%s/commit?height=%d", rpc, height), &out)
+	return strings.ToLower(out.Result.SignedHeader.Commit.BlockID.Hash)
 }
 
 func newModule(t *testing.T, opts worldOptions) *drivertest.R503 {
@@ -155,19 +193,7 @@ func newModule(t *testing.T, opts worldOptions) *drivertest.R503 {
 // trust is the chain's first block, which a devnet's owner may believe.
 func (w *world) trust(rpc string) poh.Block {
 	w.t.Helper()
-	var out struct {
-		Result struct {
-			SignedHeader struct {
-				Commit struct {
-					BlockID struct {
-						Hash string `json:"hash"`
-					} `json:"block_id"`
-				} `json:"commit"`
-			} `json:"signed_header"`
-		} `json:"result"`
-	}
-	getJSON(w.t, rpc+"/commit?height=1", &out)
-	hash, err := poh.ParseDigest(strings.ToLower(out.Result.SignedHeader.Commit.BlockID.Hash))
+	hash, err := poh.ParseDigest(blockHash(w.t, rpc, 1))
 	if err != nil {
 		w.t.Fatal(err)
 	}
