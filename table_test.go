@@ -40,6 +40,7 @@ func theRules() rules {
 
 			{path: "validator/poh", why: "the protocol's words; a stranger computes with it", pure: true},
 			{path: "validator/chain/...", imports: []string{"validator/poh", "validator/chain/..."}, why: "the chain knows no box"},
+			{path: "validator/chain/sdkmodule", why: "what the SDK asks of any module"},
 			{path: "validator/node/...", imports: []string{"validator/node/...", "validator/chain/...", "validator/poh"}, why: "a node runs the chain"},
 			{path: "validator/light/...", imports: []string{"validator/light/...", "validator/poh"}, tests: []string{"validator/..."},
 				why: "proofs are about bytes; what they mean is ledger's"},
