@@ -13,7 +13,8 @@ func theRules() rules {
 			{path: "appliance/api", why: "what goes over the box's socket depends on nothing of the box"},
 			{path: "appliance/api/apitest", imports: []string{"appliance/api"}, why: "a box in memory behind the real handler"},
 			{path: "appliance/audit", why: "the log stores texts, whatever they are about"},
-			{path: "appliance/config", why: "a file format"},
+			{path: "appliance/config", imports: []string{"appliance/config/strict"}, why: "a file format"},
+			{path: "appliance/config/strict", why: "JSON that a person wrote, whatever it says", pure: true},
 			{path: "appliance/state", why: "records are bytes"},
 			{path: "appliance/panel/...", imports: []string{"appliance/api"}, tests: []string{"appliance/api/..."},
 				why: "the panel has the socket and nothing else"},
@@ -39,6 +40,7 @@ func theRules() rules {
 
 			{path: "validator/poh", why: "the protocol's words; a stranger computes with it", pure: true},
 			{path: "validator/chain/...", imports: []string{"validator/poh", "validator/chain/..."}, why: "the chain knows no box"},
+			{path: "validator/chain/sdkmodule", why: "what the SDK asks of any module"},
 			{path: "validator/node/...", imports: []string{"validator/node/...", "validator/chain/...", "validator/poh"}, why: "a node runs the chain"},
 			{path: "validator/light/...", imports: []string{"validator/light/...", "validator/poh"}, tests: []string{"validator/..."},
 				why: "proofs are about bytes; what they mean is ledger's"},
@@ -69,7 +71,7 @@ func theRules() rules {
 			{path: "cmd/vouchpanel", imports: []string{"appliance/panel"}, why: "parses flags and serves the panel"},
 			{path: "cmd/vouchnode", imports: []string{"validator/node/..."}, why: "parses flags and runs the node"},
 			{path: "cmd/vouchinfer", imports: []string{"inference/process"}, why: "runs the worker"},
-			{path: "cmd/vouch/...", imports: []string{"cmd/vouch/...", "appliance/api", "validator/..."},
+			{path: "cmd/vouch/...", imports: []string{"cmd/vouch/...", "appliance/api", "appliance/config/strict", "validator/..."},
 				why: "the command line of owners and strangers: no hardware"},
 		},
 		doors: []door{

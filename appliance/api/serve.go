@@ -38,8 +38,6 @@ func Serve(ctx context.Context, box Box, socketPath string, allow func(uid uint3
 
 // ServeListener is [Serve] on what [Listen] opened; it closes l.
 func ServeListener(ctx context.Context, l net.Listener, box Box, allow func(uid uint32) bool) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	s := &http.Server{
 		Handler:           onlyUsers(allow, NewHandler(box)),
 		ReadHeaderTimeout: headerTime,
@@ -47,10 +45,21 @@ func ServeListener(ctx context.Context, l net.Listener, box Box, allow func(uid 
 		WriteTimeout:      replyTime,
 		IdleTimeout:       serverIdle,
 		MaxHeaderBytes:    maxHeader,
-		// Ending ctx ends the event streams, which Shutdown alone would wait for.
-		BaseContext: func(net.Listener) context.Context { return ctx },
-		ConnContext: withPeer,
+		ConnContext:       withPeer,
 	}
+	if err := ServeUntil(ctx, l, s); err != nil {
+		return fmt.Errorf("serving the local interface: %w", err)
+	}
+	return nil
+}
+
+// ServeUntil answers on l with s until ctx ends, then lets running replies finish for 5 seconds. It sets
+// the BaseContext of s and closes l. It returns nil after a clean stop.
+func ServeUntil(ctx context.Context, l net.Listener, s *http.Server) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// Ending ctx ends the event streams, which Shutdown alone would wait for.
+	s.BaseContext = func(net.Listener) context.Context { return ctx }
 	stopped := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
@@ -66,7 +75,7 @@ func ServeListener(ctx context.Context, l net.Listener, box Box, allow func(uid 
 	cancel()
 	stopErr := <-stopped
 	if !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving the local interface: %w", err)
+		return err
 	}
 	return stopErr
 }

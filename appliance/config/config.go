@@ -34,7 +34,7 @@ type Sensor struct {
 	Baud int `json:"baud"`
 	// Password is the module's 32-bit handshake password. Default 0, the module's own. It is no secret of
 	// weight: whoever holds the module can reset it.
-	Password uint32 `json:"password"`
+	Password uint32 `json:"password" strict:"secret"`
 	// TouchLine is the GPIO line of the module's touch output, by its name. Default empty: the module is asked
 	// over the serial line instead.
 	TouchLine string `json:"touch_line"`
@@ -105,6 +105,9 @@ type Enrolment struct {
 // Hash is a SHA-256 hash; its text is 64 hex digits of either case.
 type Hash [32]byte
 
+// Form says what a file may write.
+func (Hash) Form() string { return "64 hex digits in quotes" }
+
 // MarshalText writes lower-case hex digits.
 func (h Hash) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(h[:])), nil }
 
@@ -121,6 +124,9 @@ func (h *Hash) UnmarshalText(b []byte) error {
 type Duration time.Duration
 
 func (d Duration) String() string { return time.Duration(d).String() }
+
+// Form says what a file may write.
+func (Duration) Form() string { return `a duration such as "30s"` }
 
 // MarshalText writes it as [time.Duration.String] does.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }

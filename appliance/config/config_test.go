@@ -131,29 +131,14 @@ func noZeroes(t *testing.T, path string, v reflect.Value) {
 func TestMistakesOfForm(t *testing.T) {
 	for _, c := range []struct{ name, file, want string }{
 		{"empty", "", "line 1: the file ends too early"},
-		{"not an object", `[]`, "line 1: want an object, got a list"},
 		{"unknown field", "{\n\"sate_dir\": \"/x\"}", `line 2: there is no field "sate_dir"; did you mean "state_dir"?`},
-		{"unknown inside", "{\"sensor\":\n\n{\"bauds\": 1}}", `line 3, sensor: there is no field "bauds" in sensor; did you mean "baud"?`},
-		{"another case", `{"Box": "b"}`, `there is no field "Box"; did you mean "box"?`},
-		{"twice", "{\"box\": \"a\",\n\"box\": \"b\"}", "line 2, box: it is set twice"},
 		{"twice inside", `{"chain": {"trust": {"height": 1, "height": 2}}}`, "chain.trust.height: it is set twice"},
-		{"after the end", "{}\n{}", "line 2: there is something after the closing brace"},
-		{"garbage after", "{} x", "there is something after the closing brace"},
-		{"cut", "{\"box\": \"a\"", "line 1: the file ends too early"},
-		{"cut in a text", "{\"box\": \"a", "line 1, box: the file ends too early"},
-		{"no comma", "{\"box\": \"a\"\n\"tpm\": \"b\"}", "line 2: invalid character"},
-		{"number as text", `{"box": 7}`, "box: want a text in quotes, got 7"},
-		{"text as number", `{"sensor": {"baud": "fast"}}`, `sensor.baud: want a whole number, got "fast"`},
-		{"fraction", `{"ceremony": {"tries": 1.5}}`, "ceremony.tries: want a whole number, got 1.5"},
 		{"negative", `{"allow_uids": [0, -1]}`, "allow_uids[1]: want a whole number of 0 to 4294967295, got -1"},
 		{"secret", `{"sensor": {"password": "hunter2"}}`, "sensor.password: want a whole number of 0 to 4294967295, got something else"},
 		{"duration without unit", `{"ceremony": {"cool_down": "30"}}`, `ceremony.cool_down: want a duration such as "30s", got "30"`},
 		{"duration as number", `{"ceremony": {"cool_down": 30}}`, `ceremony.cool_down: want a duration such as "30s", got 30`},
 		{"short hash", `{"chain": {"trust": {"hash": "00"}}}`, `chain.trust.hash: want 64 hex digits in quotes, got "00"`},
-		{"null", `{"box": null}`, "box: want a text in quotes, got null"},
-		{"null object", `{"chain": null}`, "chain: want an object, got null"},
-		{"list", `{"chain": {"witnesses": "http://b"}}`, "chain.witnesses: want a list, got a text"},
-		{"bool", `{"chain": {"allow_no_witness": "yes"}}`, `chain.allow_no_witness: want true or false, got "yes"`},
+		{"large", strings.Repeat(" ", 1<<20) + "{}", "more than 1048576 bytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := config.Parse([]byte(c.file))

@@ -20,7 +20,6 @@ const (
 	readTime   = 30 * time.Second
 	writeTime  = 60 * time.Second
 	idleTime   = 2 * time.Minute
-	stopTime   = 5 * time.Second
 	maxHeader  = 16 << 10
 )
 
@@ -72,9 +71,7 @@ func loopback(a net.Addr) error {
 
 // Serve answers on l until ctx ends, then lets running replies finish for a few seconds. It closes l.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	s := &http.Server{
+	err := api.ServeUntil(ctx, l, &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       readTime,
@@ -82,25 +79,9 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		// Ending ctx ends the open streams, which Shutdown alone would wait for.
-		BaseContext: func(net.Listener) context.Context { return ctx },
-	}
-	stopped := make(chan error, 1)
-	go func() {
-		<-ctx.Done()
-		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
-		defer cancel()
-		err := s.Shutdown(stop)
-		if err != nil {
-			err = errors.Join(err, s.Close())
-		}
-		stopped <- err
-	}()
-	err := s.Serve(l)
-	cancel()
-	stopErr := <-stopped
-	if !errors.Is(err, http.ErrServerClosed) {
+	})
+	if err != nil {
 		return fmt.Errorf("serving the panel: %w", err)
 	}
-	return stopErr
+	return nil
 }

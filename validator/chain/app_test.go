@@ -2,6 +2,7 @@ package chain
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
@@ -14,6 +15,9 @@ import (
 	sdk "github.com/cosmos/cosmos-sdk/types"
 	authtypes "github.com/cosmos/cosmos-sdk/x/auth/types"
 
+	"github.com/vouchbox/vouch/validator/chain/ainft"
+	"github.com/vouchbox/vouch/validator/chain/human"
+	"github.com/vouchbox/vouch/validator/chain/request"
 	"github.com/vouchbox/vouch/validator/poh"
 )
 
@@ -45,6 +49,20 @@ func TestDefaultGenesis(t *testing.T) {
 	_, err = app.InitChain(&abci.RequestInitChain{ChainId: "vouch-test-1", InitialHeight: 1, ConsensusParams: &params, AppStateBytes: raw})
 	if err == nil || !strings.Contains(err.Error(), "validator set is empty") {
 		t.Errorf("a chain without validators: %v", err)
+	}
+}
+
+// What a genesis state leaves out has no default, and what is no genesis state is named so, in each module of ours.
+func TestGenesisWithoutDefaults(t *testing.T) {
+	app := newApp(t)
+	for name, want := range map[string]error{human.ModuleName: human.ErrGenesis, ainft.ModuleName: ainft.ErrGenesis, request.ModuleName: request.ErrGenesis} {
+		for _, raw := range []string{`{}`, `{"unknown": 1}`, `7`} {
+			state := app.DefaultGenesis()
+			state[name] = json.RawMessage(raw)
+			if err := app.ValidateGenesis(state); !errors.Is(err, want) {
+				t.Errorf("%s: %s: %v", name, raw, err)
+			}
+		}
 	}
 }
 

@@ -99,6 +99,24 @@ func parseID(s string) (uint64, error) {
 	return id, nil
 }
 
+// about is a command about one thing on the chain, which its argument ID names.
+func (c *command) about(use, short string, run func(ctx context.Context, n chain, id uint64) error) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, a []string) error {
+			id, err := parseID(a[0])
+			if err != nil {
+				return err
+			}
+			n, err := c.chain(cmd)
+			if err != nil {
+				return err
+			}
+			return run(cmd.Context(), n, id)
+		},
+	}
+}
+
 // included is how a transaction ended, for scripts.
 type included struct {
 	ID     uint64 `json:"id,omitempty"`

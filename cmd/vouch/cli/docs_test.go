@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vouchbox/vouch/appliance/config/strict"
 	"github.com/vouchbox/vouch/validator/chain/ainft"
 	"github.com/vouchbox/vouch/validator/poh"
 )
@@ -40,8 +41,8 @@ func blocks(t *testing.T, info string) []string {
 func TestManualSettings(t *testing.T) {
 	t.Parallel()
 	for _, b := range blocks(t, "json settings") {
-		var s settings
-		if err := parse([]byte(b), &s); err != nil {
+		s, err := strict.Parse([]byte(b), settings{})
+		if err != nil {
 			t.Error(err)
 		}
 		if _, err := s.Trust.block(); err != nil {
@@ -74,8 +75,7 @@ func TestManualRules(t *testing.T) {
 func TestManualVerdict(t *testing.T) {
 	t.Parallel()
 	for _, b := range blocks(t, "json verdict") {
-		var v verdict
-		if err := parse([]byte(b), &v); err != nil {
+		if _, err := strict.Parse([]byte(b), verdict{}); err != nil {
 			t.Error(err)
 		}
 	}

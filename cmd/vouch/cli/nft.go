@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -82,44 +83,33 @@ func (c *command) mint() *cobra.Command {
 }
 
 func (c *command) showNFT() *cobra.Command {
-	return &cobra.Command{
-		Use: "show ID", Short: "An AI NFT and its rules, proved", Args: args(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, a []string) error {
-			id, err := parseID(a[0])
-			if err != nil {
-				return err
-			}
-			chain, err := c.chain(cmd)
-			if err != nil {
-				return err
-			}
-			view, err := chain.view(cmd.Context())
-			if err != nil {
-				return err
-			}
-			n, err := view.NFT(cmd.Context(), id)
-			if err != nil {
-				return err
-			}
-			r, err := view.Rules(cmd.Context(), id, n.RulesVersion)
-			if err != nil {
-				return err
-			}
-			model, err := poh.DigestFromBytes(n.Model)
-			if err != nil {
-				return err
-			}
-			written, err := writtenRules(r)
-			if err != nil {
-				return err
-			}
-			v := nftView{
-				ID: id, Name: n.Name, Description: n.Description, Owner: n.Owner, Model: model.String(),
-				RulesVersion: r.Version, Rules: written, Height: view.Height(),
-			}
-			return c.print(v, func(w io.Writer) { writeNFT(w, v) })
-		},
-	}
+	return c.about("show ID", "An AI NFT and its rules, proved", func(ctx context.Context, n chain, id uint64) error {
+		view, err := n.view(ctx)
+		if err != nil {
+			return err
+		}
+		ai, err := view.NFT(ctx, id)
+		if err != nil {
+			return err
+		}
+		r, err := view.Rules(ctx, id, ai.RulesVersion)
+		if err != nil {
+			return err
+		}
+		model, err := poh.DigestFromBytes(ai.Model)
+		if err != nil {
+			return err
+		}
+		written, err := writtenRules(r)
+		if err != nil {
+			return err
+		}
+		v := nftView{
+			ID: id, Name: ai.Name, Description: ai.Description, Owner: ai.Owner, Model: model.String(),
+			RulesVersion: r.Version, Rules: written, Height: view.Height(),
+		}
+		return c.print(v, func(w io.Writer) { writeNFT(w, v) })
+	})
 }
 
 func writeNFT(w io.Writer, v nftView) {

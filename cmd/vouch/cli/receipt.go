@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,37 +16,26 @@ import (
 func (c *command) receipt() *cobra.Command {
 	var file string
 	var payload bool
-	get := &cobra.Command{
-		Use: "get ID", Short: "Write a request's receipt, with all proofs, to a file", Args: args(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, a []string) error {
-			id, err := parseID(a[0])
-			if err != nil {
-				return err
-			}
-			n, err := c.chain(cmd)
-			if err != nil {
-				return err
-			}
-			c.progress("Collecting the proofs of request %d.", id)
-			b, err := receipt.Build(cmd.Context(), n.Client, id, n.trusted, receipt.Options{Payload: payload})
-			if err != nil {
-				return err
-			}
-			if file == "" {
-				file = fmt.Sprintf("receipt-%d.json", id)
-			}
-			if err := write(file, b); err != nil {
-				return err
-			}
-			v := struct {
-				File  string `json:"file"`
-				Bytes int    `json:"bytes"`
-			}{file, len(b)}
-			return c.print(v, func(w io.Writer) {
-				fmt.Fprintf(w, "%s, %d bytes. Anybody can check it offline:\n  vouch verify %s --trusted-height %d --trusted-hash %s\n", line(file), len(b), line(file), n.trusted.Height, n.trusted.Hash)
-			})
-		},
-	}
+	get := c.about("get ID", "Write a request's receipt, with all proofs, to a file", func(ctx context.Context, n chain, id uint64) error {
+		c.progress("Collecting the proofs of request %d.", id)
+		b, err := receipt.Build(ctx, n.Client, id, n.trusted, receipt.Options{Payload: payload})
+		if err != nil {
+			return err
+		}
+		if file == "" {
+			file = fmt.Sprintf("receipt-%d.json", id)
+		}
+		if err := write(file, b); err != nil {
+			return err
+		}
+		v := struct {
+			File  string `json:"file"`
+			Bytes int    `json:"bytes"`
+		}{file, len(b)}
+		return c.print(v, func(w io.Writer) {
+			fmt.Fprintf(w, "%s, %d bytes. Anybody can check it offline:\n  vouch verify %s --trusted-height %d --trusted-hash %s\n", line(file), len(b), line(file), n.trusted.Height, n.trusted.Hash)
+		})
+	})
 	get.Flags().StringVarP(&file, "file", "f", "", "where to write it (default receipt-ID.json)")
 	get.Flags().BoolVar(&payload, "payload", false, "put the artefact into the file")
 	return group("receipt", "Receipts", get)

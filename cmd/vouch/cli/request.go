@@ -79,23 +79,12 @@ func writeRequest(w io.Writer, v requestView) {
 }
 
 func (c *command) request() *cobra.Command {
-	show := &cobra.Command{
-		Use: "show ID", Short: "A request, proved", Args: args(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, a []string) error {
-			id, err := parseID(a[0])
-			if err != nil {
-				return err
-			}
-			n, err := c.chain(cmd)
-			if err != nil {
-				return err
-			}
-			v, err := n.request(cmd.Context(), id)
-			if err != nil {
-				return err
-			}
-			return c.print(v, func(w io.Writer) { writeRequest(w, v) })
-		},
-	}
+	show := c.about("show ID", "A request, proved", func(ctx context.Context, n chain, id uint64) error {
+		v, err := n.request(ctx, id)
+		if err != nil {
+			return err
+		}
+		return c.print(v, func(w io.Writer) { writeRequest(w, v) })
+	})
 	return group("request", "Requests to AIs", c.submit(), show, c.watch())
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/vouchbox/vouch/appliance/config/strict"
 	"github.com/vouchbox/vouch/validator/account"
 	"github.com/vouchbox/vouch/validator/chain/ainft/ainftv1"
 	"github.com/vouchbox/vouch/validator/poh"
@@ -53,8 +54,8 @@ func readRules(path string) (ainftv1.Rules, error) {
 
 // parseRules names every mistake that it can.
 func parseRules(b []byte) (ainftv1.Rules, error) {
-	var f rulesFile
-	if err := parse(b, &f); err != nil {
+	f, err := strict.Parse(b, rulesFile{})
+	if err != nil {
 		return ainftv1.Rules{}, err
 	}
 	var mistakes []error

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vouchbox/vouch/appliance/config/strict"
 	"github.com/vouchbox/vouch/validator/poh"
 )
 
@@ -49,7 +50,7 @@ func (c *command) settings(cmd *cobra.Command) (settings, error) {
 		if err != nil {
 			return s, usage("read the settings: %w", err)
 		}
-		if err := parse(b, &s); err != nil {
+		if s, err = strict.Parse(b, s); err != nil {
 			return s, usage("the settings in %s: %w", c.file, err)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/vouchbox/vouch/appliance/config/strict"
 )
 
 // args wraps cobra's check of arguments so that a mistake is a usage error.
@@ -27,7 +29,7 @@ func subcommand(cmd *cobra.Command, a []string) error {
 			names = append(names, sub.Name())
 		}
 	}
-	return usage("%s has no command %q; did you mean %q? See %s --help", cmd.CommandPath(), a[0], nearest(a[0], names), cmd.CommandPath())
+	return usage("%s has no command %q; did you mean %q? See %s --help", cmd.CommandPath(), a[0], strict.Nearest(a[0], names), cmd.CommandPath())
 }
 
 // flagError makes a mistake in a flag a usage error.

@@ -18,24 +18,13 @@ const (
 )
 
 func (c *command) watch() *cobra.Command {
-	return &cobra.Command{
-		Use: "watch ID", Short: "Follow a request until it ends", Args: args(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, a []string) error {
-			id, err := parseID(a[0])
-			if err != nil {
-				return err
-			}
-			n, err := c.chain(cmd)
-			if err != nil {
-				return err
-			}
-			v, err := c.follow(cmd.Context(), n, id)
-			if err != nil {
-				return err
-			}
-			return c.print(v, func(w io.Writer) { writeRequest(w, v) })
-		},
-	}
+	return c.about("watch ID", "Follow a request until it ends", func(ctx context.Context, n chain, id uint64) error {
+		v, err := c.follow(ctx, n, id)
+		if err != nil {
+			return err
+		}
+		return c.print(v, func(w io.Writer) { writeRequest(w, v) })
+	})
 }
 
 // follow looks at a request until it has ended. A node that does not answer for a while is forgiven; one

@@ -2,90 +2,34 @@ package request
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 
 	"cosmossdk.io/core/appmodule"
 
-	"github.com/cosmos/cosmos-sdk/client"
-	"github.com/cosmos/cosmos-sdk/codec"
-	codectypes "github.com/cosmos/cosmos-sdk/codec/types"
-	sdk "github.com/cosmos/cosmos-sdk/types"
-	"github.com/cosmos/cosmos-sdk/types/module"
-	"github.com/cosmos/cosmos-sdk/types/msgservice"
-
 	"github.com/vouchbox/vouch/validator/chain/request/requestv1"
+	"github.com/vouchbox/vouch/validator/chain/sdkmodule"
 )
 
 var (
-	_ appmodule.AppModule = AppModule{}
-	_ module.HasGenesis   = AppModule{}
-	_ module.HasServices  = AppModule{}
-
 	_ appmodule.HasBeginBlocker = AppModule{}
 	_ appmodule.HasEndBlocker   = AppModule{}
 )
 
-// AppModule plugs the keeper into the SDK's module manager.
-type AppModule struct{ keeper Keeper }
+// AppModule is the module with what it does at the borders of a block.
+type AppModule struct {
+	sdkmodule.Module[*requestv1.GenesisState]
+	keeper Keeper
+}
 
-// NewAppModule wraps a keeper.
-func NewAppModule(k Keeper) AppModule { return AppModule{k} }
-
-// IsAppModule tags the type for the SDK.
-func (AppModule) IsAppModule() {}
-
-// IsOnePerModuleType tags the type for the SDK.
-func (AppModule) IsOnePerModuleType() {}
-
-// ConsensusVersion counts state-breaking changes.
-func (AppModule) ConsensusVersion() uint64 { return 1 }
+// NewAppModule plugs a keeper into the SDK's module manager.
+func NewAppModule(k Keeper) AppModule {
+	return AppModule{keeper: k, Module: sdkmodule.Module[*requestv1.GenesisState]{
+		Name: ModuleName, Keeper: k, Service: &requestv1.Msg_serviceDesc, Server: NewMsgServer(k), Default: DefaultGenesis, Invalid: ErrGenesis,
+		Validate: func(gs *requestv1.GenesisState) error { return ValidateGenesis(gs, k.addresses) },
+	}}
+}
 
 // BeginBlock is [Keeper.BeginBlock].
 func (m AppModule) BeginBlock(ctx context.Context) error { return m.keeper.BeginBlock(ctx) }
 
 // EndBlock is [Keeper.EndBlock].
 func (m AppModule) EndBlock(ctx context.Context) error { return m.keeper.EndBlock(ctx) }
-
-// RegisterInterfaces makes the messages known to the codec.
-func (AppModule) RegisterInterfaces(registry codectypes.InterfaceRegistry) {
-	registry.RegisterImplementations((*sdk.Msg)(nil), &requestv1.MsgSubmit{}, &requestv1.MsgVote{}, &requestv1.MsgPostReceipt{})
-	msgservice.RegisterMsgServiceDesc(registry, &requestv1.Msg_serviceDesc)
-}
-
-// RegisterServices routes the messages.
-func (m AppModule) RegisterServices(cfg module.Configurator) {
-	requestv1.RegisterMsgServer(cfg.MsgServer(), NewMsgServer(m.keeper))
-}
-
-// DefaultGenesis is [DefaultGenesis] in JSON.
-func (AppModule) DefaultGenesis(cdc codec.JSONCodec) json.RawMessage {
-	return cdc.MustMarshalJSON(DefaultGenesis())
-}
-
-// ValidateGenesis reads JSON and applies [ValidateGenesis].
-func (m AppModule) ValidateGenesis(cdc codec.JSONCodec, _ client.TxEncodingConfig, raw json.RawMessage) error {
-	var gs requestv1.GenesisState
-	if err := cdc.UnmarshalJSON(raw, &gs); err != nil {
-		return ErrGenesis.Wrap(err.Error())
-	}
-	return ValidateGenesis(&gs, m.keeper.addresses)
-}
-
-// InitGenesis panics on a bad state: the SDK gives it no error, and a chain must not start from one.
-func (m AppModule) InitGenesis(ctx sdk.Context, cdc codec.JSONCodec, raw json.RawMessage) {
-	var gs requestv1.GenesisState
-	cdc.MustUnmarshalJSON(raw, &gs)
-	if err := m.keeper.InitGenesis(ctx, &gs); err != nil {
-		panic(fmt.Errorf("genesis of %s: %w", ModuleName, err))
-	}
-}
-
-// ExportGenesis panics when the store cannot be read, for the same reason.
-func (m AppModule) ExportGenesis(ctx sdk.Context, cdc codec.JSONCodec) json.RawMessage {
-	gs, err := m.keeper.ExportGenesis(ctx)
-	if err != nil {
-		panic(fmt.Errorf("export of %s: %w", ModuleName, err))
-	}
-	return cdc.MustMarshalJSON(gs)
-}

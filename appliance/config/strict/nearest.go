@@ -1,7 +1,7 @@
-package config
+package strict
 
-// nearest returns the name with the fewest edits from got; the first of equals.
-func nearest(got string, names []string) string {
+// Nearest is the name with the fewest edits from got, the first of equals; empty when there are no names.
+func Nearest(got string, names []string) string {
 	best, fewest := "", 0
 	for _, name := range names {
 		if d := distance(got, name); best == "" || d < fewest {
