@@ -77,9 +77,12 @@ func (a *Appliance) Payload(ctx context.Context, id uint64) (io.ReadCloser, api.
 	return nopCloser{bytes.NewReader(d.payload)}, p, nil
 }
 
-// PutPayload keeps a payload that travels by digest.
+// PutPayload keeps a payload that travels by digest and that a request here waits for.
 func (a *Appliance) PutPayload(_ context.Context, r io.Reader) (api.Payload, error) {
-	d, n, err := a.payloads.put(r)
+	d, n, err := a.payloads.put(r, a.queue.wants)
+	if errors.Is(err, errNotWanted) {
+		return api.Payload{}, invalid("No open request waits for this file: its digest is %s. Hand it over as the requester made it, once the request is on the chain.", d)
+	}
 	if _, cut := errors.AsType[*http.MaxBytesError](err); cut || errors.Is(err, errPayloadLarge) {
 		return api.Payload{}, api.Errorf(api.CodeTooLarge, "%s.", errPayloadLarge)
 	}

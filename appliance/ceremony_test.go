@@ -273,9 +273,8 @@ func TestPayloadByDigest(t *testing.T) {
 	_, _, err = w.client.Payload(w.ctx(), id)
 	refused(t, "the payload itself", err, api.CodeBlocked, "Hand over the file")
 
-	if _, err := w.client.PutPayload(w.ctx(), strings.NewReader("another file")); err != nil {
-		t.Fatal(err)
-	}
+	_, err = w.client.PutPayload(w.ctx(), strings.NewReader("another file"))
+	refused(t, "a file that no request names", err, api.CodeInvalid, "No open request waits for this file")
 	if r = w.read(id); r.Blocked == "" {
 		t.Error("a wrong file unblocked the request")
 	}

@@ -17,6 +17,7 @@ const maxPayload = api.MaxPayload
 
 var (
 	errNoPayload    = errors.New("the payload is not on this box")
+	errNotWanted    = errors.New("no request waits for this payload")
 	errPayloadLarge = fmt.Errorf("a payload may have %d MiB at most", maxPayload>>20)
 )
 
@@ -34,7 +35,8 @@ func (p payloads) get(d poh.Digest) ([]byte, error) {
 	return b, nil
 }
 
-func (p payloads) put(r io.Reader) (poh.Digest, uint64, error) {
+// put keeps a payload that somebody waits for; nothing else may fill the disk.
+func (p payloads) put(r io.Reader, wanted func(poh.Digest) bool) (poh.Digest, uint64, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxPayload+1))
 	if err != nil {
 		return poh.Digest{}, 0, fmt.Errorf("receive the payload: %w", err)
@@ -43,6 +45,9 @@ func (p payloads) put(r io.Reader) (poh.Digest, uint64, error) {
 		return poh.Digest{}, 0, errPayloadLarge
 	}
 	d := poh.Sum(b)
+	if !wanted(d) {
+		return d, uint64(len(b)), errNotWanted
+	}
 	if err := p.Put(inference.Digest(d), int64(len(b)), bytes.NewReader(b)); err != nil {
 		return poh.Digest{}, 0, fmt.Errorf("keep the payload: %w", err)
 	}

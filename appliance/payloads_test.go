@@ -21,14 +21,21 @@ func TestPayloadsAbsentAndHandedOver(t *testing.T) {
 	if _, err := p.get(poh.Sum(want)); !errors.Is(err, errNoPayload) {
 		t.Fatalf("an absent payload: %v, want errNoPayload", err)
 	}
-	d, n, err := p.put(bytes.NewReader(want))
+	waiting := func(d poh.Digest) bool { return d == poh.Sum(want) }
+	if _, _, err := p.put(strings.NewReader("another file"), waiting); !errors.Is(err, errNotWanted) {
+		t.Errorf("a file that nobody waits for: %v, want %v", err, errNotWanted)
+	}
+	if _, err := p.get(poh.Sum([]byte("another file"))); !errors.Is(err, errNoPayload) {
+		t.Errorf("a file that nobody waits for was kept: %v", err)
+	}
+	d, n, err := p.put(bytes.NewReader(want), waiting)
 	if err != nil || d != poh.Sum(want) || n != uint64(len(want)) {
 		t.Fatalf("put = %s, %d, %v", d, n, err)
 	}
 	if got, err := p.get(d); err != nil || !bytes.Equal(got, want) {
 		t.Fatalf("get = %q, %v", got, err)
 	}
-	if _, _, err := p.put(strings.NewReader(strings.Repeat("x", maxPayload+1))); !errors.Is(err, errPayloadLarge) {
+	if _, _, err := p.put(strings.NewReader(strings.Repeat("x", maxPayload+1)), waiting); !errors.Is(err, errPayloadLarge) {
 		t.Fatalf("a payload that is too large: %v", err)
 	}
 }

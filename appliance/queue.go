@@ -25,10 +25,12 @@ type queue struct {
 	mu   sync.Mutex
 	rows map[uint64]api.Summary
 	born map[uint64]time.Time // header time of the block of submission
+	// wanted are the payloads that travel by digest to requests that are not over.
+	wanted map[uint64]poh.Digest
 }
 
 func newQueue() *queue {
-	return &queue{rows: make(map[uint64]api.Summary), born: make(map[uint64]time.Time)}
+	return &queue{rows: make(map[uint64]api.Summary), born: make(map[uint64]time.Time), wanted: make(map[uint64]poh.Digest)}
 }
 
 func (q *queue) list(limit int) []api.Summary {
@@ -63,6 +65,33 @@ func (q *queue) put(s api.Summary) (changed bool) {
 	return changed
 }
 
+// want notes which payload a request needs to be handed over, while it is not over.
+func (q *queue) want(r requestv1.Request) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if r.Inline || r.State != requestv1.STATE_OPEN && r.State != requestv1.STATE_APPROVED {
+		delete(q.wanted, r.Id)
+		return nil
+	}
+	d, err := poh.DigestFromBytes(r.PayloadDigest)
+	if err != nil {
+		return fmt.Errorf("the payload of request %d: %w", r.Id, err)
+	}
+	q.wanted[r.Id] = d
+	return nil
+}
+
+func (q *queue) wants(d poh.Digest) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, w := range q.wanted {
+		if w == d {
+			return true
+		}
+	}
+	return false
+}
+
 // follow brings the queue up to a verified block. It returns the approved requests, which wait for an
 // edge worker.
 func (a *Appliance) follow(ctx context.Context, h light.Header) (approved []uint64, err error) {
@@ -82,6 +111,9 @@ func (a *Appliance) follow(ctx context.Context, h light.Header) (approved []uint
 		}
 		r, err := l.Request(ctx, id)
 		if err != nil {
+			return nil, err
+		}
+		if err := a.queue.want(r); err != nil {
 			return nil, err
 		}
 		n, err := l.NFT(ctx, r.NFTID)

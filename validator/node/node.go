@@ -70,7 +70,7 @@ func New(ctx context.Context, cfg Config, pv cmttypes.PrivValidator, logger *slo
 	if err != nil {
 		return nil, fmt.Errorf("open the application's database (is another node running in %s?): %w", filepath.Clean(cfg.Home), err)
 	}
-	n := &Node{config: config, rpcAddr: config.RPC.ListenAddress, logger: sdkslog.NewCustomLogger(logger)}
+	n := &Node{config: config, rpcAddr: config.RPC.ListenAddress, logger: sdkslog.NewCustomLogger(slog.New(plainHandler{logger.Handler()}))}
 	gas := cfg.MinGasPrices
 	if gas == "" {
 		gas = MinGasPrices
