@@ -90,7 +90,8 @@ func play(ctx context.Context, cfg config, auto bool, tell narrator) (res result
 	if !auto {
 		return res, s.show(ctx, clip, tell)
 	}
-	return res, s.unattended(ctx, clip, &res, step)
+	err = s.unattended(ctx, clip, &res, step)
+	return res, err
 }
 
 func seconds(d time.Duration) float64 { return d.Round(10 * time.Millisecond).Seconds() }
