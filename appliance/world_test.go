@@ -404,10 +404,20 @@ func touch(f *synth.Finger) *image.Gray {
 // first, or it takes the touch for the last one.
 func (w *world) put(img *image.Gray) {
 	w.t.Helper()
-	if err := w.tryPut(w.ctx(), img); err != nil {
-		w.t.Fatalf("%v\n%s", err, w.logs.tail())
+	ctx := w.ctx()
+	for {
+		err := w.tryPut(ctx, img)
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			w.t.Fatalf("%v\n%s", err, w.logs.tail())
+		}
 	}
 }
+
+// touchLimit is how long a finger stays on a sensor that does not read it.
+const touchLimit = 6 * time.Second
 
 func (w *world) tryPut(ctx context.Context, img *image.Gray) error {
 	if err := w.module.Await(ctx, r503.InsCapture, w.module.Count(r503.InsCapture)+2); err != nil {
@@ -416,6 +426,9 @@ func (w *world) tryPut(ctx context.Context, img *image.Gray) error {
 	before := w.module.Count(r503.InsUploadImage)
 	w.module.Touch(img)
 	defer w.module.Lift()
+	// Nobody keeps a finger down for ever: after a fault the box may wait for this one to leave first.
+	ctx, cancel := context.WithTimeout(ctx, touchLimit)
+	defer cancel()
 	if err := w.module.Await(ctx, r503.InsUploadImage, before+1); err != nil {
 		return fmt.Errorf("the box did not read the finger: %w", err)
 	}
