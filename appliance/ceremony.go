@@ -353,7 +353,7 @@ func (a *Appliance) settle(ctx context.Context, p person, intent prover.Intent, 
 	case record.State != prover.Included:
 		s.Stage, s.Message = api.StageFailed, fmt.Sprintf("The chain did not take the vote: it is %s (code %d).", record.State, record.Code)
 	default:
-		s.Stage, s.Height, s.Message = api.StageIncluded, record.Height, fmt.Sprintf("Signed and proved in block %d.", record.Height)
+		s.Stage, s.Height, s.Message = api.StageIncluded, record.Height, "The chain counted it, and this box proved that."
 	}
 	return s
 }
