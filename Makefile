@@ -16,7 +16,9 @@ help: ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | sort | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 demo: tools build ## run the whole flow here with simulated hardware; AUTO=1 runs it without questions
-	@go run ./appliance/demo $(AUTOFLAG) -bin bin -dir .demo -models .cache/models
+	@mkdir -p .demo
+	@go build -o .demo/demo ./appliance/demo
+	@exec .demo/demo $(AUTOFLAG) -bin bin -dir .demo -models .cache/models
 
 test: tools ## vet and run every test with the race detector
 	go vet ./...

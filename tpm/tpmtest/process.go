@@ -77,7 +77,8 @@ func LaunchAt(ctx context.Context, dir, sockets string) (*Process, error) {
 		"--tpmstate", "dir="+state,
 		"--flags", "not-need-init,startup-clear")
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// Its own group: a Ctrl-C at the terminal is for who started it, and who stops it in order.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error, 1)
 	go func() {
 		// Pdeathsig follows the thread that forked, so that thread must live as long as the process.
